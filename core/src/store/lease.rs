@@ -1,0 +1,119 @@
+//! Leases: open, renew, reap, release (R4).
+
+use super::op::{EndReason, Owned, Placement, REAP_BATCH, Reply, Report};
+use super::{Lease, Store};
+use crate::id::{Incarnation, TaskId};
+use crate::task::Status;
+use crate::time::WallTime;
+
+impl Store {
+    pub(super) fn open_lease(&mut self, now: WallTime, incarnation: Incarnation) -> Reply {
+        let expires_at = now + self.config.lease;
+        self.leases
+            .entry(incarnation)
+            .and_modify(|lease| lease.expires_at = lease.expires_at.max(expires_at))
+            .or_insert(Lease {
+                expires_at,
+                claim_number: 0,
+                claim_answer: Vec::new(),
+                report: None,
+            });
+        self.changes.leases.insert(incarnation);
+        Reply::Done
+    }
+
+    pub(super) fn renew(
+        &mut self,
+        now: WallTime,
+        incarnation: Incarnation,
+        report: Report,
+        placed: Vec<Placement>,
+    ) -> Reply {
+        let expires_at = now + self.config.lease;
+        let Some(lease) = self
+            .leases
+            .get_mut(&incarnation)
+            .filter(|lease| lease.is_live(now))
+        else {
+            return Reply::LeaseGone;
+        };
+        lease.expires_at = expires_at;
+        lease.report = Some(report);
+        self.changes.leases.insert(incarnation);
+        for placement in placed {
+            self.note_placement(incarnation, placement);
+        }
+        Reply::Renewed(self.owned_by(incarnation))
+    }
+
+    fn note_placement(&mut self, owner: Incarnation, placement: Placement) {
+        let Some(row) = self.tasks.get_mut(&placement.task) else {
+            return;
+        };
+        let current = row.status == Status::Running && row.attempt == placement.attempt;
+        if let Some(holder) = row
+            .holder
+            .as_mut()
+            .filter(|h| current && h.dispatcher == owner)
+        {
+            holder.worker = Some(placement.worker);
+            self.changes.tasks.insert(placement.task);
+        }
+    }
+
+    fn owned_by(&self, incarnation: Incarnation) -> Vec<Owned> {
+        let tasks = self.owned.get(&incarnation).into_iter().flatten();
+        let owned = |task: &TaskId| {
+            self.tasks.get(task).map(|row| Owned {
+                task: *task,
+                attempt: row.attempt,
+                seat: row.seat,
+            })
+        };
+        tasks.filter_map(owned).collect()
+    }
+
+    pub(super) fn reap(&mut self, now: WallTime) -> Reply {
+        let over: Vec<Incarnation> = self
+            .leases
+            .iter()
+            .filter(|(_, lease)| !lease.is_live(now))
+            .map(|(incarnation, _)| *incarnation)
+            .collect();
+        // First close the lease: from here on its owner can claim and adopt nothing.
+        for incarnation in over {
+            self.leases.remove(&incarnation);
+            self.changes.leases.insert(incarnation);
+        }
+        let orphans: Vec<TaskId> = self
+            .owned
+            .iter()
+            .filter(|(owner, _)| !self.leases.contains_key(owner))
+            .flat_map(|(_, tasks)| tasks.iter().copied())
+            .take(REAP_BATCH + 1)
+            .collect();
+        let more = orphans.len() > REAP_BATCH;
+        let tasks = orphans.len().min(REAP_BATCH) as u32;
+        for task in orphans.into_iter().take(REAP_BATCH) {
+            self.give_back(now, task, EndReason::DispatcherLost);
+        }
+        Reply::Reaped { tasks, more }
+    }
+
+    pub(super) fn release(&mut self, now: WallTime, incarnation: Incarnation) -> Reply {
+        if self.leases.remove(&incarnation).is_some() {
+            self.changes.leases.insert(incarnation);
+        }
+        let tasks: Vec<TaskId> = self
+            .owned
+            .get(&incarnation)
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect();
+        for task in &tasks {
+            self.give_back(now, *task, EndReason::Released);
+        }
+        Reply::Released(tasks.len() as u32)
+    }
+}

@@ -1,0 +1,3 @@
+//! The worker as a state machine.
+
+pub mod child;

@@ -1,0 +1,39 @@
+//! The only place that reads a clock.
+
+use std::time::SystemTime;
+
+use mpcsfaas_core::time::{Instant, WallTime};
+
+/// A monotonic clock whose origin is the moment it was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    origin: std::time::Instant,
+}
+
+impl Clock {
+    /// A clock that reads zero now.
+    pub fn start() -> Clock {
+        Clock {
+            origin: std::time::Instant::now(),
+        }
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Instant {
+        Instant::from_nanos(u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// The same instant as tokio's timers name it.
+    pub fn to_tokio(&self, at: Instant) -> tokio::time::Instant {
+        let offset = std::time::Duration::from_nanos(at.as_nanos());
+        tokio::time::Instant::from_std(self.origin + offset)
+    }
+}
+
+/// The wall clock, which serves as the store's clock where the store lives in this process.
+pub fn wall_time() -> WallTime {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    WallTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

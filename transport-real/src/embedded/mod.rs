@@ -1,0 +1,1 @@
+//! The store machine on an embedded durable database.

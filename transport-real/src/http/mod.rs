@@ -1,0 +1,1 @@
+//! The gateway: HTTP routes over the store.

@@ -1,0 +1,1 @@
+//! The Python children of a worker: processes and pipes.

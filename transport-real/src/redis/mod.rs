@@ -1,0 +1,1 @@
+//! The store on Redis: one atomic script per operation.
