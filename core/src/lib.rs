@@ -1,9 +1,14 @@
 //! The protocol core of mpcsfaas: decisions, and nothing else.
+pub mod dispatcher;
 pub mod id;
 pub mod machine;
+pub mod pickle;
+pub mod random;
 pub mod store;
 pub mod task;
 pub mod time;
+pub mod timing;
+pub mod wire;
 pub mod worker;
 
 pub use machine::{Machine, step};

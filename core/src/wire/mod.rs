@@ -1,0 +1,4 @@
+//! Messages between dispatcher and worker, and how they look as bytes.
+
+pub mod json;
+pub mod message;
