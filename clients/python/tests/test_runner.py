@@ -647,12 +647,38 @@ class TestProcesses:
         assert child.call(lambda: subprocess.run(["true"], check=True).returncode).result == 0
         assert "killed" not in child.printed()
 
-    def test_multiprocessing_works(self, child: Child) -> None:
+    @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+    def test_multiprocessing_works_again_and_again(self, child: Child, method: str) -> None:
         def pool(method: str) -> list[int]:
             import multiprocessing
 
             with multiprocessing.get_context(method).Pool(2) as workers:
                 return workers.map(abs, [-1, -2, -3])
 
-        assert child.call(pool, "fork").result == [1, 2, 3]
-        assert child.call(pool, "spawn").result == [1, 2, 3]
+        for _ in range(2):
+            assert child.call(pool, method).result == [1, 2, 3]
+        assert child.printed() == ""
+
+    @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+    def test_multiprocessing_left_behind_is_killed(self, child: Child, method: str) -> None:
+        def leave(method: str) -> int | None:
+            import multiprocessing
+
+            process = multiprocessing.get_context(method).Process(target=time.sleep, args=(1000,))
+            process.start()
+            return process.pid
+
+        for _ in range(2):
+            assert not alive(child.call(leave, method).result)
+            assert child.printed() == "mpcsfaas: killed 1 process(es) that the task left running\n"
+
+    def test_a_helper_of_multiprocessing_that_was_killed(self, child: Child) -> None:
+        def kill_helper() -> None:
+            from multiprocessing import resource_tracker
+
+            resource_tracker.ensure_running()
+            os.kill(resource_tracker._resource_tracker._pid, signal.SIGKILL)  # type: ignore[attr-defined]
+
+        for _ in range(2):
+            assert child.call(kill_helper).error is None
+        assert child.printed() == ""

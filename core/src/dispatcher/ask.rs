@@ -41,20 +41,27 @@ impl Dispatcher {
         let request = self.next_request;
         self.next_request += 1;
         self.busy.extend(about.iter().map(|key| key.task));
-        self.outputs.push_back(Output::Store { request, op: op.clone() });
+        self.outputs.push_back(Output::Store {
+            request,
+            op: op.clone(),
+        });
         self.asked.insert(request, Asked { op, about });
     }
 
     /// Repeats an unanswered request word for word: every operation may be repeated (R1, R6a).
     pub(super) fn repeat(&mut self, request: RequestId) {
         if let Some(asked) = self.asked.get(&request).filter(|_| self.store_up) {
-            self.outputs.push_back(Output::Store { request, op: asked.op.clone() });
+            self.outputs.push_back(Output::Store {
+                request,
+                op: asked.op.clone(),
+            });
         }
     }
 
     pub(super) fn on_store_failed(&mut self, now: Instant, request: RequestId) {
         if self.asked.contains_key(&request) {
-            self.timers.set(Timer::Retry(request), now + self.config.store_retry);
+            self.timers
+                .set(Timer::Retry(request), now + self.config.store_retry);
         }
     }
 
@@ -75,7 +82,9 @@ impl Dispatcher {
     }
 
     pub(super) fn on_reply(&mut self, now: Instant, request: RequestId, reply: Reply) {
-        let Some(Asked { op, about }) = self.asked.remove(&request) else { return };
+        let Some(Asked { op, about }) = self.asked.remove(&request) else {
+            return;
+        };
         self.timers.cancel(&Timer::Retry(request));
         for key in &about {
             self.busy.remove(&key.task);
@@ -105,7 +114,13 @@ impl Dispatcher {
 
     /// All that is believed of a task's attempts.
     pub(super) fn attempts_of(&self, task: TaskId) -> impl Iterator<Item = (&TaskRef, &Belief)> {
-        let (first, last) = (TaskRef { task, attempt: 0 }, TaskRef { task, attempt: u32::MAX });
+        let (first, last) = (
+            TaskRef { task, attempt: 0 },
+            TaskRef {
+                task,
+                attempt: u32::MAX,
+            },
+        );
         self.beliefs.range(first..=last)
     }
 
@@ -119,9 +134,18 @@ impl Dispatcher {
             let Some(Place::Committing { .. }) = self.beliefs.get(key).map(|b| &b.place) else {
                 continue;
             };
-            let Some(belief) = self.forget(*key) else { continue };
-            if let Place::Committing { at: Some((worker, session)), .. } = belief.place {
-                match acks.iter_mut().find(|(w, s, _)| *w == worker && *s == session) {
+            let Some(belief) = self.forget(*key) else {
+                continue;
+            };
+            if let Place::Committing {
+                at: Some((worker, session)),
+                ..
+            } = belief.place
+            {
+                match acks
+                    .iter_mut()
+                    .find(|(w, s, _)| *w == worker && *s == session)
+                {
                     Some((_, _, keys)) => keys.push(*key),
                     None => acks.push((worker, session, vec![*key])),
                 }
@@ -129,7 +153,11 @@ impl Dispatcher {
         }
         // Stale results are acknowledged all the same: nobody wants them any more (R2).
         for (worker, session, keys) in acks {
-            if self.roster.get(&worker).is_some_and(|seat| seat.session == session) {
+            if self
+                .roster
+                .get(&worker)
+                .is_some_and(|seat| seat.session == session)
+            {
                 self.acknowledge(&worker, keys);
             }
         }
@@ -145,7 +173,11 @@ impl Dispatcher {
     fn on_requeued(&mut self, about: &[TaskRef], verdicts: &[Verdict]) {
         for (key, verdict) in about.iter().zip(verdicts) {
             self.counters.requeued += u64::from(*verdict == Verdict::Ok);
-            if self.beliefs.get(key).is_some_and(|b| matches!(b.place, Place::Requeuing(..))) {
+            if self
+                .beliefs
+                .get(key)
+                .is_some_and(|b| matches!(b.place, Place::Requeuing(..)))
+            {
                 self.forget(*key);
             }
         }
@@ -224,7 +256,9 @@ impl Dispatcher {
         let (commit, requeue) = (room(Kind::Commit, self), room(Kind::Requeue, self));
         let adopt = room(Kind::Adopt, self) && self.lease.is_open();
         for key in std::mem::take(&mut self.wanting) {
-            let Some(belief) = self.beliefs.get_mut(&key) else { continue };
+            let Some(belief) = self.beliefs.get_mut(&key) else {
+                continue;
+            };
             if self.busy.contains(&key.task) {
                 continue;
             }
@@ -254,7 +288,13 @@ impl Dispatcher {
         }
         if !batches.adoptions.is_empty() {
             let (about, tasks) = batches.adoptions.into_iter().unzip();
-            self.ask(Op::Adopt { incarnation: self.incarnation, tasks }, about);
+            self.ask(
+                Op::Adopt {
+                    incarnation: self.incarnation,
+                    tasks,
+                },
+                about,
+            );
         }
         if !batches.commits.is_empty() {
             let (about, items) = batches.commits.into_iter().unzip();
@@ -276,7 +316,9 @@ impl Kind {
 
 impl Batches {
     fn commit(&mut self, key: TaskRef, belief: &Belief) -> bool {
-        let Place::Committing { at, outcome } = &belief.place else { return false };
+        let Place::Committing { at, outcome } = &belief.place else {
+            return false;
+        };
         let bytes = outcome.result.as_ref().map_or(0, |result| result.len());
         let full = self.commits.len() >= BATCH_ITEMS || self.commit_bytes + bytes > BATCH_BYTES;
         if full && !self.commits.is_empty() {
@@ -286,17 +328,22 @@ impl Batches {
         let worker = at.as_ref().map(|(worker, _)| worker.clone());
         let TaskRef { task, attempt } = key;
         let outcome = outcome.clone();
-        self.commits.push((key, Commit { task, attempt, worker, outcome }));
+        self.commits.push((
+            key,
+            Commit {
+                task,
+                attempt,
+                worker,
+                outcome,
+            },
+        ));
         true
     }
 
-    fn requeue(
-        &mut self,
-        key: TaskRef,
-        belief: &mut Belief,
-        owner: Incarnation,
-    ) -> bool {
-        let Place::Requeuing(reason, worker) = &belief.place else { return false };
+    fn requeue(&mut self, key: TaskRef, belief: &mut Belief, owner: Incarnation) -> bool {
+        let Place::Requeuing(reason, worker) = &belief.place else {
+            return false;
+        };
         if self.requeues.len() >= BATCH_ITEMS {
             return false;
         }
@@ -304,18 +351,38 @@ impl Batches {
         belief.confirmed = false;
         let (seat, reason, worker) = (belief.seat, *reason, worker.clone());
         let TaskRef { task, attempt } = key;
-        self.requeues.push((key, Requeue { task, attempt, owner, seat, worker, reason }));
+        self.requeues.push((
+            key,
+            Requeue {
+                task,
+                attempt,
+                owner,
+                seat,
+                worker,
+                reason,
+            },
+        ));
         true
     }
 
     fn adopt(&mut self, key: TaskRef, belief: &Belief) -> bool {
-        let Place::Adopting(worker, session) = &belief.place else { return false };
+        let Place::Adopting(worker, session) = &belief.place else {
+            return false;
+        };
         if self.adoptions.len() >= BATCH_ITEMS {
             return false;
         }
         let TaskRef { task, attempt } = key;
         let (session, worker) = (*session, worker.clone());
-        self.adoptions.push((key, Adoption { task, attempt, session, worker }));
+        self.adoptions.push((
+            key,
+            Adoption {
+                task,
+                attempt,
+                session,
+                worker,
+            },
+        ));
         true
     }
 }

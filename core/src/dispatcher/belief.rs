@@ -58,8 +58,14 @@ impl Place {
 impl Dispatcher {
     /// Begins to believe in an attempt.
     pub(super) fn believe(&mut self, now: Instant, key: TaskRef, place: Place, suspect: bool) {
-        let belief =
-            Belief { place, seat: 0, suspect, confirmed: false, since: now, noted: false };
+        let belief = Belief {
+            place,
+            seat: 0,
+            suspect,
+            confirmed: false,
+            since: now,
+            noted: false,
+        };
         self.use_credit(key, &belief);
         self.beliefs.insert(key, belief);
         self.wanting.insert(key);
@@ -67,7 +73,9 @@ impl Dispatcher {
 
     /// Moves an attempt to another place and asks for what that wants of the store.
     pub(super) fn moved(&mut self, key: TaskRef, place: Place) {
-        let Some(mut belief) = self.beliefs.remove(&key) else { return };
+        let Some(mut belief) = self.beliefs.remove(&key) else {
+            return;
+        };
         self.free_credit(key, &belief);
         belief.place = place;
         self.use_credit(key, &belief);
@@ -84,11 +92,21 @@ impl Dispatcher {
     }
 
     fn use_credit(&mut self, key: TaskRef, belief: &Belief) {
-        self.count(key, belief, |seat, key| seat.tasks.insert(key), |suspects| suspects + 1);
+        self.count(
+            key,
+            belief,
+            |seat, key| seat.tasks.insert(key),
+            |suspects| suspects + 1,
+        );
     }
 
     fn free_credit(&mut self, key: TaskRef, belief: &Belief) {
-        self.count(key, belief, |seat, key| seat.tasks.remove(&key), |suspects| suspects - 1);
+        self.count(
+            key,
+            belief,
+            |seat, key| seat.tasks.remove(&key),
+            |suspects| suspects - 1,
+        );
     }
 
     fn count(
@@ -98,7 +116,9 @@ impl Dispatcher {
         change: impl FnOnce(&mut Seat, TaskRef) -> bool,
         suspects: impl FnOnce(u32) -> u32,
     ) {
-        let Some(worker) = belief.place.worker() else { return };
+        let Some(worker) = belief.place.worker() else {
+            return;
+        };
         self.roster.update(worker, |seat| {
             if change(seat, key) && belief.suspect {
                 seat.suspects = suspects(seat.suspects);

@@ -13,9 +13,17 @@ impl Dispatcher {
             return;
         }
         self.draining = true;
-        self.timers.set(Timer::Drain, now + self.config.timing.drain);
-        let workers: Vec<WorkerKey> = self.roster.live().map(|(worker, _)| worker.clone()).collect();
-        for worker in workers.iter().filter(|worker| matches!(worker, WorkerKey::Native(_))) {
+        self.timers
+            .set(Timer::Drain, now + self.config.timing.drain);
+        let workers: Vec<WorkerKey> = self
+            .roster
+            .live()
+            .map(|(worker, _)| worker.clone())
+            .collect();
+        for worker in workers
+            .iter()
+            .filter(|worker| matches!(worker, WorkerKey::Native(_)))
+        {
             self.send(worker, ToWorker::Drain);
         }
     }
@@ -35,7 +43,12 @@ impl Dispatcher {
         }
         self.gone = true;
         match self.store_up && self.lease.is_open() {
-            true => self.ask(Op::Release { incarnation: self.incarnation }, Vec::new()),
+            true => self.ask(
+                Op::Release {
+                    incarnation: self.incarnation,
+                },
+                Vec::new(),
+            ),
             false => self.outputs.push_back(Output::Exit),
         }
     }

@@ -8,7 +8,9 @@ use crate::wire::message::{Finished, TaskRef};
 
 impl Dispatcher {
     pub(super) fn on_finished(&mut self, worker: &WorkerKey, results: Vec<Finished>) {
-        let Some(session) = self.roster.get(worker).map(|seat| seat.session) else { return };
+        let Some(session) = self.roster.get(worker).map(|seat| seat.session) else {
+            return;
+        };
         for Finished { task, outcome } in results {
             // Not believed: this session has just been told to drop it, and will (R2).
             if self.beliefs.contains_key(&task) {
@@ -24,7 +26,11 @@ impl Dispatcher {
                 Place::At(at, _) | Place::Adopting(at, _) => at == worker,
                 Place::Unplaced(_) | Place::Committing { .. } | Place::Requeuing(..) => false,
             };
-            if self.beliefs.get(&key).is_some_and(|belief| held(&belief.place)) {
+            if self
+                .beliefs
+                .get(&key)
+                .is_some_and(|belief| held(&belief.place))
+            {
                 let place = Place::Requeuing(EndReason::HandedBack, Some(worker.clone()));
                 self.moved(key, place);
             }

@@ -27,7 +27,12 @@ enum Standing {
 impl Dispatcher {
     pub(super) fn on_message(&mut self, now: Instant, peer: Peer, message: FromWorker) {
         let worker = WorkerKey::Native(message.worker);
-        let FromWorker { session, number, body, .. } = message;
+        let FromWorker {
+            session,
+            number,
+            body,
+            ..
+        } = message;
         if let ToDispatcher::Hello(hello) = body {
             return self.on_hello(now, peer, worker, session, hello);
         }
@@ -42,17 +47,25 @@ impl Dispatcher {
     }
 
     fn standing(&self, peer: &Peer, worker: &WorkerKey, session: Session) -> Standing {
-        let Some(seat) = self.roster.get(worker) else { return Standing::Unknown };
+        let Some(seat) = self.roster.get(worker) else {
+            return Standing::Unknown;
+        };
         if session < seat.session {
             return Standing::Old;
         }
         let speaks = session == seat.session && !seat.is_dead() && seat.peer == *peer;
-        if speaks { Standing::Current } else { Standing::Unknown }
+        if speaks {
+            Standing::Current
+        } else {
+            Standing::Unknown
+        }
     }
 
     /// A gap in the numbers ends the session; a repeat is ignored (R8, P10).
     fn on_numbered(&mut self, now: Instant, worker: WorkerKey, number: u64, body: ToDispatcher) {
-        let Some(seat) = self.roster.touch(&worker) else { return };
+        let Some(seat) = self.roster.touch(&worker) else {
+            return;
+        };
         seat.last_heard = now;
         let complete = match &body {
             ToDispatcher::Beat { last, .. } => *last == seat.received,
@@ -110,8 +123,11 @@ impl Dispatcher {
 
     fn break_session(&mut self, worker: &WorkerKey) {
         self.counters.gaps += 1;
-        self.roster.update(worker, |seat| seat.state = SeatState::Broken);
-        let Some(seat) = self.roster.get(worker) else { return };
+        self.roster
+            .update(worker, |seat| seat.state = SeatState::Broken);
+        let Some(seat) = self.roster.get(worker) else {
+            return;
+        };
         let (peer, session) = (seat.peer.clone(), seat.session);
         self.send_to_peer(peer, session, UNNUMBERED, ToWorker::SayHello);
     }
@@ -132,8 +148,12 @@ impl Dispatcher {
             return;
         }
         self.counters.sessions += 1;
-        let listed: BTreeSet<TaskRef> =
-            hello.running.iter().chain(&hello.finished).copied().collect();
+        let listed: BTreeSet<TaskRef> = hello
+            .running
+            .iter()
+            .chain(&hello.finished)
+            .copied()
+            .collect();
         let before = self.roster.remove(&worker);
         let seat = Seat {
             peer,
@@ -158,7 +178,10 @@ impl Dispatcher {
         }
         let leaving = hello.draining && listed.is_empty();
         self.roster.insert(worker.clone(), seat);
-        self.timers.set(Timer::Silence(worker.clone()), now + self.config.timing.timeout);
+        self.timers.set(
+            Timer::Silence(worker.clone()),
+            now + self.config.timing.timeout,
+        );
         self.timers.cancel(&Timer::End(worker.clone()));
         self.reconcile(now, &worker, session, before, &listed);
         self.welcome(&worker);
@@ -181,7 +204,9 @@ impl Dispatcher {
     ) {
         let believed = before.map(|seat| seat.tasks).unwrap_or_default();
         for key in believed.difference(listed) {
-            let Some(belief) = self.beliefs.get(key) else { continue };
+            let Some(belief) = self.beliefs.get(key) else {
+                continue;
+            };
             match &belief.place {
                 Place::At(..) | Place::Adopting(..) => {
                     let place = Place::Requeuing(EndReason::NotHeld, Some(worker.clone()));
@@ -189,7 +214,10 @@ impl Dispatcher {
                 }
                 // Nobody holds it any more: its Ack has no addressee, its commit goes on.
                 Place::Committing { outcome, .. } => {
-                    let place = Place::Committing { at: None, outcome: outcome.clone() };
+                    let place = Place::Committing {
+                        at: None,
+                        outcome: outcome.clone(),
+                    };
                     self.moved(*key, place);
                 }
                 Place::Unplaced(_) | Place::Requeuing(..) => {}
@@ -201,14 +229,14 @@ impl Dispatcher {
                 None => self.believe(now, *key, adopting, false),
                 Some(Place::Committing { outcome, .. }) => {
                     let at = Some((worker.clone(), session));
-                    let place = Place::Committing { at, outcome: outcome.clone() };
+                    let place = Place::Committing {
+                        at,
+                        outcome: outcome.clone(),
+                    };
                     self.moved(*key, place);
                 }
                 Some(
-                    Place::Unplaced(_)
-                    | Place::At(..)
-                    | Place::Adopting(..)
-                    | Place::Requeuing(..),
+                    Place::Unplaced(_) | Place::At(..) | Place::Adopting(..) | Place::Requeuing(..),
                 ) => self.moved(*key, adopting),
             }
         }
@@ -225,7 +253,9 @@ impl Dispatcher {
 
     /// A closed connection gets no new work; its worker has a moment for a new one (R9).
     pub(super) fn on_peer_closed(&mut self, now: Instant, peer: &Peer) {
-        let Some(worker) = self.roster.of_peer(peer).cloned() else { return };
+        let Some(worker) = self.roster.of_peer(peer).cloned() else {
+            return;
+        };
         let until = now + self.config.timing.closed_grace;
         let closed = self.roster.update(&worker, |seat| {
             let open = matches!(seat.state, SeatState::Live | SeatState::Broken);
@@ -249,18 +279,23 @@ impl Dispatcher {
     /// Ends a worker's session for good; only its number is remembered. Returns how many tasks
     /// went back to the queue.
     pub(super) fn bury(&mut self, now: Instant, worker: &WorkerKey) -> usize {
-        let Some(seat) = self.roster.get(worker) else { return 0 };
+        let Some(seat) = self.roster.get(worker) else {
+            return 0;
+        };
         let mut given_back = 0;
         for key in seat.tasks.clone() {
-            let Some(belief) = self.beliefs.get(&key) else { continue };
+            let Some(belief) = self.beliefs.get(&key) else {
+                continue;
+            };
             let place = match &belief.place {
                 Place::At(..) | Place::Adopting(..) => {
                     given_back += 1;
                     Place::Requeuing(EndReason::WorkerLost, Some(worker.clone()))
                 }
-                Place::Committing { outcome, .. } => {
-                    Place::Committing { at: None, outcome: outcome.clone() }
-                }
+                Place::Committing { outcome, .. } => Place::Committing {
+                    at: None,
+                    outcome: outcome.clone(),
+                },
                 Place::Unplaced(_) | Place::Requeuing(..) => continue,
             };
             self.moved(key, place);
@@ -270,7 +305,8 @@ impl Dispatcher {
             seat.known.clear();
         });
         self.timers.cancel(&Timer::Silence(worker.clone()));
-        self.timers.set(Timer::End(worker.clone()), now + self.config.memory);
+        self.timers
+            .set(Timer::End(worker.clone()), now + self.config.memory);
         given_back
     }
 
@@ -282,7 +318,9 @@ impl Dispatcher {
 
     /// Says something in a worker's current session.
     pub(super) fn send(&mut self, worker: &WorkerKey, body: ToWorker) {
-        let Some(seat) = self.roster.touch(worker) else { return };
+        let Some(seat) = self.roster.touch(worker) else {
+            return;
+        };
         if matches!(seat.state, SeatState::Broken | SeatState::Dead(_)) {
             return;
         }
@@ -298,7 +336,11 @@ impl Dispatcher {
         number: u64,
         body: ToWorker,
     ) {
-        let message = FromDispatcher { session, number, body };
+        let message = FromDispatcher {
+            session,
+            number,
+            body,
+        };
         self.outputs.push_back(Output::Send { peer, message });
     }
 }

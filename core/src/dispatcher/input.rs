@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::id::Incarnation;
-use crate::store::op::{Mode, Reply};
 use crate::store::RequestId;
+use crate::store::op::{Mode, Reply};
 use crate::timing::Timing;
 use crate::wire::json;
 use crate::wire::message::FromWorker;

@@ -20,12 +20,17 @@ impl Dispatcher {
             for key in &seat.tasks {
                 let belief = self.beliefs.get(key);
                 if belief.and_then(|belief| belief.place.worker()) != Some(worker) {
-                    return Err(format!("{worker} is charged for {key:?}, which is not there"));
+                    return Err(format!(
+                        "{worker} is charged for {key:?}, which is not there"
+                    ));
                 }
                 suspects += u32::from(belief.is_some_and(|belief| belief.suspect));
             }
             if suspects != seat.suspects {
-                return Err(format!("{worker}: {} suspects, counted {suspects}", seat.suspects));
+                return Err(format!(
+                    "{worker}: {} suspects, counted {suspects}",
+                    seat.suspects
+                ));
             }
             if seat.is_dead() && !seat.tasks.is_empty() {
                 return Err(format!("{worker} is dead and holds tasks"));
@@ -38,9 +43,14 @@ impl Dispatcher {
         let mut unplaced = 0;
         for (key, belief) in &self.beliefs {
             if let Some(worker) = belief.place.worker()
-                && !self.roster.get(worker).is_some_and(|seat| seat.tasks.contains(key))
+                && !self
+                    .roster
+                    .get(worker)
+                    .is_some_and(|seat| seat.tasks.contains(key))
             {
-                return Err(format!("{key:?} is believed at {worker}, which does not list it"));
+                return Err(format!(
+                    "{key:?} is believed at {worker}, which does not list it"
+                ));
             }
             let wants = match &belief.place {
                 Place::Unplaced(_) => {
@@ -68,7 +78,9 @@ impl Dispatcher {
             Some(seat) if seat.session == session && !matches!(seat.state, SeatState::Dead(_)) => {
                 Ok(())
             }
-            _ => Err(format!("a task is believed at {worker} in session {session}, which is over")),
+            _ => Err(format!(
+                "a task is believed at {worker} in session {session}, which is over"
+            )),
         }
     }
 

@@ -1,7 +1,6 @@
 //! The dispatcher's lease: opened, renewed, lost; and looking after others' (R4).
 
 use super::belief::Place;
-use super::placement::Queue;
 use super::timer::Timer;
 use super::{Dispatcher, Output};
 use crate::id::{Session, WorkerKey};
@@ -70,7 +69,14 @@ impl Dispatcher {
         self.lease.renewing = true;
         let (incarnation, report) = (self.incarnation, self.report());
         let placed = self.long_runners(now);
-        self.ask(Op::Renew { incarnation, report, placed }, Vec::new());
+        self.ask(
+            Op::Renew {
+                incarnation,
+                report,
+                placed,
+            },
+            Vec::new(),
+        );
     }
 
     /// Tasks that have been at their worker since the last renewal and that the store has not
@@ -85,7 +91,11 @@ impl Dispatcher {
             {
                 belief.noted = true;
                 let TaskRef { task, attempt } = *key;
-                placed.push(Placement { task, attempt, worker: worker.clone() });
+                placed.push(Placement {
+                    task,
+                    attempt,
+                    worker: worker.clone(),
+                });
             }
         }
         placed
@@ -133,9 +143,11 @@ impl Dispatcher {
         self.wanting.clear();
         self.fetching.clear();
         self.unaccounted.clear();
-        // A new number, so that the answer to a claim of the old incarnation is thrown away (R1).
-        self.queue = Queue { number: self.queue.number + 1, ..Queue::default() };
-        self.lease = Lease { reap_from: self.lease.reap_from, ..Lease::default() };
+        self.queue.restart();
+        self.lease = Lease {
+            reap_from: self.lease.reap_from,
+            ..Lease::default()
+        };
         self.lease.reaping = self.is_asked(&Op::Reap);
         self.forget_sessions(now);
         self.open_lease();
@@ -156,7 +168,11 @@ impl Dispatcher {
             self.bury(now, &worker);
             if matches!(worker, WorkerKey::Native(_)) {
                 let (number, body) = (UNNUMBERED, ToWorker::SayHello);
-                let message = FromDispatcher { session, number, body };
+                let message = FromDispatcher {
+                    session,
+                    number,
+                    body,
+                };
                 self.outputs.push_back(Output::Send { peer, message });
             }
         }
@@ -167,7 +183,12 @@ impl Dispatcher {
     fn account(&mut self, now: Instant, owned: Vec<Owned>) {
         let under_way = self.queue.expected > 0;
         let before = std::mem::take(&mut self.unaccounted);
-        for Owned { task, attempt, seat } in owned {
+        for Owned {
+            task,
+            attempt,
+            seat,
+        } in owned
+        {
             let key = TaskRef { task, attempt };
             if self.beliefs.contains_key(&key) || self.busy.contains(&task) {
                 continue;
@@ -188,7 +209,12 @@ impl Dispatcher {
 
     /// Gives back an attempt that is this incarnation's without anybody running it for it.
     pub(super) fn unbelieved(&mut self, now: Instant, key: TaskRef, seat: Session) {
-        self.believe(now, key, Place::Requeuing(EndReason::Unaccounted, None), false);
+        self.believe(
+            now,
+            key,
+            Place::Requeuing(EndReason::Unaccounted, None),
+            false,
+        );
         if let Some(belief) = self.beliefs.get_mut(&key) {
             belief.seat = seat;
         }

@@ -29,13 +29,23 @@ impl Dispatcher {
                     self.declare_dead(now, &worker);
                 }
                 if self.seat_legacy(now, &peer, &worker) {
-                    self.answer(peer, ToWorker::Ok { answers: Answers::Register });
+                    self.answer(
+                        peer,
+                        ToWorker::Ok {
+                            answers: Answers::Register,
+                        },
+                    );
                 }
             }
             FromWorker::Heartbeat { worker_id } => {
                 // A beat of a worker that was declared dead seats it again (P6).
                 if self.seat_legacy(now, &peer, &WorkerKey::Legacy(worker_id)) {
-                    self.answer(peer, ToWorker::Ok { answers: Answers::Heartbeat });
+                    self.answer(
+                        peer,
+                        ToWorker::Ok {
+                            answers: Answers::Heartbeat,
+                        },
+                    );
                 }
             }
             FromWorker::RequestTask { worker_id } => {
@@ -44,11 +54,21 @@ impl Dispatcher {
                     self.on_request(now, &worker);
                 }
             }
-            FromWorker::TaskResult { worker_id, task, status, result } => {
+            FromWorker::TaskResult {
+                worker_id,
+                task,
+                status,
+                result,
+            } => {
                 let worker = WorkerKey::Legacy(worker_id);
                 self.on_legacy_result(now, &worker, task, status, result);
                 if peer.delimited {
-                    self.answer(peer, ToWorker::Ok { answers: Answers::TaskResult });
+                    self.answer(
+                        peer,
+                        ToWorker::Ok {
+                            answers: Answers::TaskResult,
+                        },
+                    );
                 }
             }
         }
@@ -77,7 +97,11 @@ impl Dispatcher {
             peer: peer.clone(),
             session: self.legacy_sessions,
             state: SeatState::Live,
-            flow: if peer.delimited { Flow::Pull } else { Flow::Push },
+            flow: if peer.delimited {
+                Flow::Pull
+            } else {
+                Flow::Push
+            },
             processes: self.config.json_credit,
             credit: self.config.json_credit,
             versions: Versions::default(),
@@ -92,7 +116,10 @@ impl Dispatcher {
             used: 0,
         };
         self.roster.insert(worker.clone(), seat);
-        self.timers.set(Timer::Silence(worker.clone()), now + self.config.timing.timeout);
+        self.timers.set(
+            Timer::Silence(worker.clone()),
+            now + self.config.timing.timeout,
+        );
         self.timers.cancel(&Timer::End(worker.clone()));
         tracing::info!(%worker, "a worker of the original joined");
         true
@@ -156,7 +183,13 @@ impl Dispatcher {
             return;
         };
         let at = Some((worker.clone(), session));
-        self.moved(key, Place::Committing { at, outcome: legacy_outcome(status, result) });
+        self.moved(
+            key,
+            Place::Committing {
+                at,
+                outcome: legacy_outcome(status, result),
+            },
+        );
     }
 
     fn answer(&mut self, peer: Peer, message: ToWorker) {
@@ -171,5 +204,11 @@ fn legacy_outcome(status: Status, result: Bytes) -> Outcome {
     }
     let message = unpickle_str(&result).unwrap_or_else(|| "the function raised".to_owned());
     let failure = Failure::new(FailureKind::Raised, message);
-    Outcome { result: Err(Failure { pickled_message: result, ..failure }), output: Bytes::new() }
+    Outcome {
+        result: Err(Failure {
+            pickled_message: result,
+            ..failure
+        }),
+        output: Bytes::new(),
+    }
 }

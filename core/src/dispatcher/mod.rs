@@ -149,7 +149,9 @@ impl Dispatcher {
             counters: Counters::default(),
             config,
         };
-        dispatcher.timers.set(Timer::Beat, now + dispatcher.config.timing.beat);
+        dispatcher
+            .timers
+            .set(Timer::Beat, now + dispatcher.config.timing.beat);
         dispatcher
     }
 
@@ -183,7 +185,9 @@ impl Dispatcher {
 
     /// Workers that are not dead, and their sessions.
     pub fn workers(&self) -> impl Iterator<Item = (&WorkerKey, Session)> {
-        self.roster.live().map(|(worker, seat)| (worker, seat.session))
+        self.roster
+            .live()
+            .map(|(worker, seat)| (worker, seat.session))
     }
 
     fn settle(&mut self, now: Instant) {

@@ -33,6 +33,15 @@ impl Queue {
     pub(super) fn ring(&mut self) {
         self.rung = true;
     }
+
+    /// A new incarnation: the answer to a claim of the old one will be thrown away, because its
+    /// number is no longer the last (R1).
+    pub(super) fn restart(&mut self) {
+        *self = Queue {
+            number: self.number + 1,
+            ..Queue::default()
+        };
+    }
 }
 
 impl Dispatcher {
@@ -52,7 +61,9 @@ impl Dispatcher {
         self.timers.cancel(&Timer::Poll);
         self.queue.rung = false;
         self.queue.number += 1;
-        let max = u32::try_from(free).unwrap_or(u32::MAX).min(self.config.claim_limit);
+        let max = u32::try_from(free)
+            .unwrap_or(u32::MAX)
+            .min(self.config.claim_limit);
         self.queue.expected = max;
         let except = self.undecided();
         let claim = Claim {
@@ -72,7 +83,11 @@ impl Dispatcher {
             Place::Committing { .. } => !confirmed,
             Place::Unplaced(_) | Place::At(..) | Place::Requeuing(..) => false,
         };
-        let candidates = self.wanting.iter().map(|key| key.task).chain(self.busy.iter().copied());
+        let candidates = self
+            .wanting
+            .iter()
+            .map(|key| key.task)
+            .chain(self.busy.iter().copied());
         let mut tasks: Vec<_> = candidates
             .filter(|task| {
                 self.attempts_of(*task)
@@ -97,7 +112,10 @@ impl Dispatcher {
         self.queue.expected = 0;
         self.counters.claimed += claimed.len() as u64;
         for task in claimed {
-            let key = TaskRef { task: task.task, attempt: task.attempt };
+            let key = TaskRef {
+                task: task.task,
+                attempt: task.attempt,
+            };
             let (function, suspect) = (task.function, task.losses > 0);
             if self.beliefs.contains_key(&key) {
                 continue;
@@ -141,8 +159,12 @@ impl Dispatcher {
         if self.fetching.is_empty() {
             return;
         }
-        let ready: Vec<FunctionId> =
-            self.fetching.keys().filter(|id| self.functions.contains_key(id)).copied().collect();
+        let ready: Vec<FunctionId> = self
+            .fetching
+            .keys()
+            .filter(|id| self.functions.contains_key(id))
+            .copied()
+            .collect();
         let mut runs: BTreeMap<WorkerKey, Vec<(FunctionId, Run)>> = BTreeMap::new();
         for id in ready {
             for key in self.fetching.remove(&id).unwrap_or_default() {
@@ -165,7 +187,9 @@ impl Dispatcher {
 
     fn place_one(&mut self, now: Instant, key: TaskRef) -> Option<(WorkerKey, Run)> {
         let belief = self.beliefs.get_mut(&key)?;
-        let Place::Unplaced(claimed) = &belief.place else { return None };
+        let Place::Unplaced(claimed) = &belief.place else {
+            return None;
+        };
         let run = Run {
             task: key,
             function: claimed.function,
@@ -196,11 +220,15 @@ impl Dispatcher {
         let mut runs = Vec::new();
         let mut bytes = 0;
         for (id, run) in batch {
-            let news = self.roster.touch(worker).is_some_and(|seat| seat.known.insert(id));
+            let news = self
+                .roster
+                .touch(worker)
+                .is_some_and(|seat| seat.known.insert(id));
             if news && let Some(function) = self.functions.get(&id).cloned() {
                 self.send(worker, ToWorker::Function { id, function });
             }
-            if !runs.is_empty() && (bytes + run.params.len() > BATCH_BYTES || runs.len() >= BATCH_ITEMS)
+            if !runs.is_empty()
+                && (bytes + run.params.len() > BATCH_BYTES || runs.len() >= BATCH_ITEMS)
             {
                 self.send(worker, ToWorker::Run(std::mem::take(&mut runs)));
                 bytes = 0;
@@ -221,7 +249,9 @@ impl Dispatcher {
     /// An original's worker gets one task a message, with all it needs.
     fn run_legacy(&mut self, worker: &WorkerKey, batch: Vec<(FunctionId, Run)>) {
         for (id, run) in batch {
-            let Some(function) = self.functions.get(&id) else { continue };
+            let Some(function) = self.functions.get(&id) else {
+                continue;
+            };
             let message = json::ToWorker::Task {
                 task: run.task.task,
                 function: function.body.clone(),

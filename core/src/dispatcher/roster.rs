@@ -62,7 +62,10 @@ impl Seat {
         let open = self.state == SeatState::Live && !self.draining;
         let asked = self.flow == Flow::Push || self.asked;
         match open && asked {
-            true => self.credit.saturating_sub(self.tasks.len() as u32).min(self.at_once()),
+            true => self
+                .credit
+                .saturating_sub(self.tasks.len() as u32)
+                .min(self.at_once()),
             false => 0,
         }
     }
@@ -175,7 +178,11 @@ impl Roster {
     pub(super) fn best(&self, function: FunctionId, suspect: bool) -> Option<&WorkerKey> {
         let mut first = None;
         let fitting = self.free.iter().filter(|(_, _, worker)| {
-            !suspect || self.seats.get(worker).is_some_and(|seat| seat.suspects == 0)
+            !suspect
+                || self
+                    .seats
+                    .get(worker)
+                    .is_some_and(|seat| seat.suspects == 0)
         });
         for (idle, _, worker) in fitting.take(AFFINITY_WINDOW) {
             let (best_idle, best) = *first.get_or_insert((*idle, worker));
@@ -183,7 +190,11 @@ impl Roster {
             if best_idle.0 > 0 && idle.0 == 0 {
                 return Some(best);
             }
-            if self.seats.get(worker).is_some_and(|seat| seat.known.contains(&function)) {
+            if self
+                .seats
+                .get(worker)
+                .is_some_and(|seat| seat.known.contains(&function))
+            {
                 return Some(worker);
             }
         }

@@ -102,7 +102,9 @@ impl Dispatcher {
 
     /// A silence timer is not moved by every message: when it is due, it looks.
     fn on_silence(&mut self, now: Instant, worker: WorkerKey) {
-        let Some(seat) = self.roster.get(&worker) else { return };
+        let Some(seat) = self.roster.get(&worker) else {
+            return;
+        };
         if seat.is_dead() {
             return;
         }
@@ -114,7 +116,9 @@ impl Dispatcher {
     }
 
     fn on_end(&mut self, now: Instant, worker: WorkerKey) {
-        let Some(seat) = self.roster.get(&worker) else { return };
+        let Some(seat) = self.roster.get(&worker) else {
+            return;
+        };
         match seat.state {
             SeatState::Closed(until) if now >= until => self.declare_dead(now, &worker),
             SeatState::Dead(_) => {
@@ -134,9 +138,15 @@ impl Dispatcher {
             return;
         }
         self.counters.pauses += 1;
-        let workers: Vec<WorkerKey> = self.roster.live().map(|(worker, _)| worker.clone()).collect();
+        let workers: Vec<WorkerKey> = self
+            .roster
+            .live()
+            .map(|(worker, _)| worker.clone())
+            .collect();
         for worker in workers {
-            let Some(seat) = self.roster.touch(&worker) else { continue };
+            let Some(seat) = self.roster.touch(&worker) else {
+                continue;
+            };
             seat.last_heard = now;
             if let SeatState::Closed(until) = &mut seat.state {
                 *until = now + self.config.timing.closed_grace;

@@ -4,14 +4,13 @@
 //! answer each. Push workers (DEALER) send the same less `request_task`; their results are not
 //! answered, and tasks come as `{"type": "task", ...}`.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use thiserror::Error;
 
 use crate::id::TaskId;
+use crate::mime_base64::{decode_lenient, encode_mime};
 use crate::task::Status;
 
 /// What a worker of the original says.
@@ -141,12 +140,12 @@ pub fn decode(bytes: &[u8]) -> Result<FromWorker, JsonError> {
                 Some("FAILED") => Status::Failed,
                 Some(_) | None => return Err(JsonError::Status),
             };
-            let result = decode_base64(fields.result.as_deref().unwrap_or_default());
+            let result = decode_lenient(fields.result.unwrap_or_default().as_bytes());
             Ok(FromWorker::TaskResult {
                 worker_id,
                 task: task.parse().map_err(|_| JsonError::TaskId)?,
                 status,
-                result: result.ok_or(JsonError::Result)?,
+                result: result.map_err(|_| JsonError::Result)?.into(),
             })
         }
         other => Err(JsonError::UnknownType(other.to_owned())),
@@ -161,29 +160,24 @@ pub fn encode(message: &ToWorker, lock_step: bool) -> Vec<u8> {
             json!({"type": answers.as_str(), "status": "ok", "message": "ok"})
         }
         ToWorker::NoTask => json!({"status": "no_task"}),
-        ToWorker::Task { task, function, params } => {
-            let (key, value) = if lock_step { ("status", "ok") } else { ("type", "task") };
+        ToWorker::Task {
+            task,
+            function,
+            params,
+        } => {
+            let (key, value) = if lock_step {
+                ("status", "ok")
+            } else {
+                ("type", "task")
+            };
             json!({
                 key: value,
                 "task_id": task.to_string(),
-                "fn_payload": encode_base64(function),
-                "param_payload": encode_base64(params),
+                "fn_payload": encode_mime(function),
+                "param_payload": encode_mime(params),
             })
         }
         ToWorker::Error { message } => json!({"status": "error", "message": message}),
     };
     value.to_string().into_bytes()
-}
-
-fn encode_base64(bytes: &[u8]) -> String {
-    STANDARD.encode(bytes)
-}
-
-/// Python's decoder skips what is not in the alphabet, line breaks above all.
-fn decode_base64(text: &str) -> Option<Bytes> {
-    let clean: Vec<u8> = text
-        .bytes()
-        .filter(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
-        .collect();
-    STANDARD.decode(clean).ok().map(Bytes::from)
 }

@@ -40,7 +40,9 @@ impl Worker {
             return 0;
         }
         let fitting = u32::try_from(self.pace.fitting(self.config.prefetch)).unwrap_or(u32::MAX);
-        let ahead = usable.saturating_mul(fitting.min(self.config.prefetch_limit)).max(1);
+        let ahead = usable
+            .saturating_mul(fitting.min(self.config.prefetch_limit))
+            .max(1);
         usable.saturating_add(ahead)
     }
 

@@ -54,7 +54,10 @@ impl Worker {
             }
         }
         if !returned.is_empty() {
-            self.send(ToDispatcher::Returned { tasks: returned, missing });
+            self.send(ToDispatcher::Returned {
+                tasks: returned,
+                missing,
+            });
         }
         self.start_waiting(now);
         self.ask_for_work();
@@ -94,7 +97,10 @@ impl Worker {
     pub(super) fn hand_back_waiting(&mut self) {
         let tasks = self.take_waiting();
         if !tasks.is_empty() {
-            self.send(ToDispatcher::Returned { tasks, missing: Vec::new() });
+            self.send(ToDispatcher::Returned {
+                tasks,
+                missing: Vec::new(),
+            });
         }
     }
 

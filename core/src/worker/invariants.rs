@@ -6,7 +6,11 @@ use super::hold::Held;
 impl Worker {
     pub(super) fn check_all(&self) -> Result<(), String> {
         self.check_slots()?;
-        let waiting = self.held.values().filter(|held| matches!(held, Held::Waiting { .. })).count();
+        let waiting = self
+            .held
+            .values()
+            .filter(|held| matches!(held, Held::Waiting { .. }))
+            .count();
         if waiting != self.waiting.len() {
             return Err("the waiting line and the held tasks disagree".to_owned());
         }

@@ -159,7 +159,10 @@ impl Worker {
 
     /// The attempts that run now.
     pub fn running(&self) -> impl Iterator<Item = TaskRef> + '_ {
-        self.held.iter().filter(|(_, held)| matches!(held, Held::Running { .. })).map(|(t, _)| *t)
+        self.held
+            .iter()
+            .filter(|(_, held)| matches!(held, Held::Running { .. }))
+            .map(|(t, _)| *t)
     }
 }
 

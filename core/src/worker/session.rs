@@ -69,8 +69,17 @@ impl Worker {
         }
     }
 
-    fn on_welcome(&mut self, now: Instant, beat: std::time::Duration, timeout: std::time::Duration) {
-        self.link = if self.is_leaving() { Link::Over } else { Link::Up };
+    fn on_welcome(
+        &mut self,
+        now: Instant,
+        beat: std::time::Duration,
+        timeout: std::time::Duration,
+    ) {
+        self.link = if self.is_leaving() {
+            Link::Over
+        } else {
+            Link::Up
+        };
         self.failures = 0;
         self.config.timing.beat = beat;
         self.config.timing.timeout = timeout;
@@ -87,13 +96,19 @@ impl Worker {
         self.last_heard = now;
         self.pull_sent = false;
         self.link = Link::Greeting;
-        self.outputs.push_back(Output::Connect { session: self.session });
+        self.outputs.push_back(Output::Connect {
+            session: self.session,
+        });
         // What is held already was given under an earlier session's credit.
         self.ceiling = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
         self.announce(self.credit_now());
         let of = |wanted: bool| {
             let is_wanted = move |held: &Held| matches!(held, Held::Finished(_)) == wanted;
-            self.held.iter().filter(move |(_, h)| is_wanted(h)).map(|(t, _)| *t).collect()
+            self.held
+                .iter()
+                .filter(move |(_, h)| is_wanted(h))
+                .map(|(t, _)| *t)
+                .collect()
         };
         let hello = Hello {
             flow: self.config.flow,
@@ -145,7 +160,12 @@ impl Worker {
             }
         };
         let (worker, session) = (self.config.worker, self.session);
-        self.outputs.push_back(Output::Send(FromWorker { worker, session, number, body }));
+        self.outputs.push_back(Output::Send(FromWorker {
+            worker,
+            session,
+            number,
+            body,
+        }));
     }
 
     pub(super) fn on_closed(&mut self, now: Instant, session: Session) {
@@ -182,7 +202,10 @@ impl Worker {
 
     pub(super) fn beat(&mut self) {
         self.announce(self.credit_now());
-        self.send(ToDispatcher::Beat { last: self.sent, credit: self.announced });
+        self.send(ToDispatcher::Beat {
+            last: self.sent,
+            credit: self.announced,
+        });
     }
 
     /// When time next matters to the conversation.
@@ -199,7 +222,10 @@ impl Worker {
 
 fn finished((task, held): (&TaskRef, &Held)) -> Option<Finished> {
     match held {
-        Held::Finished(outcome) => Some(Finished { task: *task, outcome: outcome.clone() }),
+        Held::Finished(outcome) => Some(Finished {
+            task: *task,
+            outcome: outcome.clone(),
+        }),
         Held::Waiting { .. } | Held::Running { .. } => None,
     }
 }

@@ -54,7 +54,10 @@ enum State {
 
 impl Default for Slot {
     fn default() -> Slot {
-        Slot { state: State::Down(Instant::ZERO), failures: 0 }
+        Slot {
+            state: State::Down(Instant::ZERO),
+            failures: 0,
+        }
     }
 }
 
@@ -62,10 +65,20 @@ impl Worker {
     pub(super) fn on_child(&mut self, now: Instant, fact: ChildFact) {
         match fact {
             ChildFact::Ready { slot, versions } => self.on_ready(now, slot, versions),
-            ChildFact::Replied { slot, task, attempt, outcome } => {
+            ChildFact::Replied {
+                slot,
+                task,
+                attempt,
+                outcome,
+            } => {
                 self.on_replied(now, slot, TaskRef { task, attempt }, outcome);
             }
-            ChildFact::Exited { slot, code, signal, output } => {
+            ChildFact::Exited {
+                slot,
+                code,
+                signal,
+                output,
+            } => {
                 self.on_exited(now, slot, code, signal, output);
             }
         }
@@ -74,9 +87,14 @@ impl Worker {
     }
 
     fn on_ready(&mut self, now: Instant, slot: SlotId, versions: Versions) {
-        let Some(slot) = self.slots.get_mut(slot as usize) else { return };
+        let Some(slot) = self.slots.get_mut(slot as usize) else {
+            return;
+        };
         if matches!(slot.state, State::Starting { .. }) {
-            *slot = Slot { state: State::Idle, failures: 0 };
+            *slot = Slot {
+                state: State::Idle,
+                failures: 0,
+            };
         }
         self.versions = versions;
         if self.link == Link::Starting {
@@ -85,9 +103,15 @@ impl Worker {
     }
 
     fn on_replied(&mut self, now: Instant, slot: SlotId, task: TaskRef, outcome: Outcome) {
-        let Some(slot) = self.slots.get_mut(slot as usize) else { return };
+        let Some(slot) = self.slots.get_mut(slot as usize) else {
+            return;
+        };
         match &mut slot.state {
-            State::Busy { task: busy, started, .. } if *busy == task => {
+            State::Busy {
+                task: busy,
+                started,
+                ..
+            } if *busy == task => {
                 self.pace.saw(now.since(*started));
                 slot.state = State::Idle;
                 self.finish(task, outcome);
@@ -113,7 +137,9 @@ impl Worker {
         signal: Option<i32>,
         output: Bytes,
     ) {
-        let Some(slot) = self.slots.get_mut(id as usize) else { return };
+        let Some(slot) = self.slots.get_mut(id as usize) else {
+            return;
+        };
         let state = std::mem::replace(&mut slot.state, State::Down(now));
         let blamed = match state {
             State::Starting { .. } => {
@@ -129,7 +155,13 @@ impl Worker {
             State::Down(_) | State::Idle => None,
         };
         if let Some((task, failure)) = blamed {
-            self.finish(task, Outcome { result: Err(failure), output });
+            self.finish(
+                task,
+                Outcome {
+                    result: Err(failure),
+                    output,
+                },
+            );
         }
         self.spawn_due(now);
     }
@@ -155,9 +187,13 @@ impl Worker {
     }
 
     fn start(&mut self, now: Instant, task: TaskRef, slot: usize) {
-        let Some(held) = self.held.get_mut(&task) else { return };
+        let Some(held) = self.held.get_mut(&task) else {
+            return;
+        };
         let id = slot as SlotId;
-        let Held::Waiting { run, function } = held else { return };
+        let Held::Waiting { run, function } = held else {
+            return;
+        };
         let (options, order) = (
             run.options,
             ChildOrder::Execute {
@@ -174,7 +210,11 @@ impl Worker {
         self.outputs.push_back(Output::Child(order));
         if let Some(slot) = self.slots.get_mut(slot) {
             let deadline = options.timeout().map(|timeout| now + timeout);
-            slot.state = State::Busy { task, started: now, deadline };
+            slot.state = State::Busy {
+                task,
+                started: now,
+                deadline,
+            };
         }
     }
 
@@ -185,11 +225,17 @@ impl Worker {
 
     fn terminate(&mut self, now: Instant, id: SlotId, task: Option<TaskRef>) {
         let kill_at = now + self.config.kill_grace;
-        let Some(slot) = self.slots.get_mut(id as usize) else { return };
+        let Some(slot) = self.slots.get_mut(id as usize) else {
+            return;
+        };
         match &mut slot.state {
             State::Busy { .. } => {
-                slot.state = State::Ending { task, kill_at: Some(kill_at) };
-                self.outputs.push_back(Output::Child(ChildOrder::Terminate { slot: id }));
+                slot.state = State::Ending {
+                    task,
+                    kill_at: Some(kill_at),
+                };
+                self.outputs
+                    .push_back(Output::Child(ChildOrder::Terminate { slot: id }));
             }
             // It is already on its way out; only the blame changes.
             State::Ending { task: blamed, .. } => *blamed = task,
@@ -200,9 +246,15 @@ impl Worker {
     /// Does what time asks of the children: deadlines, the end of politeness, restarts.
     pub(super) fn tend_slots(&mut self, now: Instant) {
         for id in 0..self.slots.len() as SlotId {
-            let Some(slot) = self.slots.get_mut(id as usize) else { return };
+            let Some(slot) = self.slots.get_mut(id as usize) else {
+                return;
+            };
             match &mut slot.state {
-                State::Busy { task, deadline: Some(at), .. } if now >= *at => {
+                State::Busy {
+                    task,
+                    deadline: Some(at),
+                    ..
+                } if now >= *at => {
                     let task = *task;
                     self.terminate(now, id, Some(task));
                 }
@@ -210,7 +262,8 @@ impl Worker {
                     if kill_at.is_some_and(|at| now >= at) =>
                 {
                     *kill_at = None;
-                    self.outputs.push_back(Output::Child(ChildOrder::Kill { slot: id }));
+                    self.outputs
+                        .push_back(Output::Child(ChildOrder::Kill { slot: id }));
                 }
                 State::Down(_)
                 | State::Starting { .. }
@@ -229,7 +282,9 @@ impl Worker {
         }
         for (id, slot) in self.slots.iter_mut().enumerate() {
             if matches!(slot.state, State::Down(at) if now >= at) {
-                slot.state = State::Starting { kill_at: Some(now + START_LIMIT) };
+                slot.state = State::Starting {
+                    kill_at: Some(now + START_LIMIT),
+                };
                 let order = ChildOrder::Spawn { slot: id as SlotId };
                 self.outputs.push_back(Output::Child(order));
             }
@@ -238,7 +293,10 @@ impl Worker {
 
     /// Processes that can be expected to take work soon.
     pub(super) fn usable_slots(&self) -> u32 {
-        self.slots.iter().filter(|slot| !matches!(slot.state, State::Down(_))).count() as u32
+        self.slots
+            .iter()
+            .filter(|slot| !matches!(slot.state, State::Down(_)))
+            .count() as u32
     }
 
     /// When time next matters to a child.
@@ -254,18 +312,28 @@ impl Worker {
 
     /// Each running task is in the slot it says, and no slot runs what is not held.
     pub(super) fn check_slots(&self) -> Result<(), String> {
-        let busy = self.slots.iter().enumerate().filter_map(|(id, slot)| match slot.state {
-            State::Busy { task, .. } | State::Ending { task: Some(task), .. } => {
-                Some((id as SlotId, task))
-            }
-            State::Down(_) | State::Starting { .. } | State::Idle | State::Ending { .. } => None,
-        });
+        let busy = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter_map(|(id, slot)| match slot.state {
+                State::Busy { task, .. }
+                | State::Ending {
+                    task: Some(task), ..
+                } => Some((id as SlotId, task)),
+                State::Down(_) | State::Starting { .. } | State::Idle | State::Ending { .. } => {
+                    None
+                }
+            });
         let mut count = 0;
         for (id, task) in busy {
             count += 1;
-            let here = matches!(self.held.get(&task), Some(Held::Running { slot, .. }) if *slot == id);
+            let here =
+                matches!(self.held.get(&task), Some(Held::Running { slot, .. }) if *slot == id);
             if !here {
-                return Err(format!("slot {id} runs {task:?}, which is not held as running there"));
+                return Err(format!(
+                    "slot {id} runs {task:?}, which is not held as running there"
+                ));
             }
         }
         match count == self.running().count() {
@@ -278,13 +346,22 @@ impl Worker {
 /// The failure of a task whose child ended under it.
 fn ended(code: Option<i32>, signal: Option<i32>) -> Failure {
     let (kind, message) = match (signal, code) {
-        (Some(signal), _) => {
-            (FailureKind::Killed, format!("killed: the Python process got signal {signal}"))
-        }
-        (None, Some(code)) => {
-            (FailureKind::Exited, format!("exited: the Python process ended with code {code}"))
-        }
-        (None, None) => (FailureKind::Exited, "exited: the Python process ended".to_owned()),
+        (Some(signal), _) => (
+            FailureKind::Killed,
+            format!("killed: the Python process got signal {signal}"),
+        ),
+        (None, Some(code)) => (
+            FailureKind::Exited,
+            format!("exited: the Python process ended with code {code}"),
+        ),
+        (None, None) => (
+            FailureKind::Exited,
+            "exited: the Python process ended".to_owned(),
+        ),
     };
-    Failure { exit_code: code, signal, ..Failure::new(kind, message) }
+    Failure {
+        exit_code: code,
+        signal,
+        ..Failure::new(kind, message)
+    }
 }

@@ -10,9 +10,13 @@ impl Worker {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        [self.link_deadline(), self.slot_deadline(), self.drain_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.link_deadline(),
+            self.slot_deadline(),
+            self.drain_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

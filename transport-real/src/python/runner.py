@@ -381,11 +381,44 @@ def kill_children() -> int:
             return len(killed)
         if reaped:
             continue
-        signalled = [child for child in children() if signal_kill(child)]
-        if not signalled:
+        helpers = multiprocessing_helpers()
+        signalled = [child for child in children() if child not in helpers and signal_kill(child)]
+        if signalled:
+            killed.update(signalled)
+            os.waitpid(-1, 0)
+        elif helpers:
+            stop_helper(next(iter(helpers.values())))
+        else:
             return len(killed)
-        killed.update(signalled)
-        os.waitpid(-1, 0)
+
+
+def multiprocessing_helpers() -> dict[int, Any]:
+    """The processes that multiprocessing keeps for its next use, which no task has to answer for, by their ids.
+
+    They are in the order in which they can be stopped: each ends when nobody holds its pipe any more.
+    """
+    found = {}
+    for module, name, pid_name in (
+        ("multiprocessing.forkserver", "_forkserver", "_forkserver_pid"),
+        ("multiprocessing.resource_tracker", "_resource_tracker", "_pid"),
+    ):
+        helper = getattr(sys.modules.get(module), name, None)
+        pid = getattr(helper, pid_name, None)
+        if pid is not None:
+            found[pid] = helper
+    return found
+
+
+def stop_helper(helper: Any) -> None:
+    """Stops a helper by multiprocessing's own means, which starts another when it needs one.
+
+    Killing it would make the next task that needs one fail. If it has died already, multiprocessing is made to forget
+    it, and should it still run, it is a process like any other from then on.
+    """
+    try:
+        helper._stop()
+    except Exception:
+        helper.__init__()
 
 
 def signal_kill(pid: int) -> bool:
