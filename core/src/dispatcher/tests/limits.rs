@@ -1,0 +1,83 @@
+//! Limits and junk (P8, P13).
+
+use super::*;
+
+#[test]
+fn junk_is_counted_and_otherwise_ignored() {
+    let mut env = TestEnv::new();
+    env.join(1, 1);
+    env.heard(1);
+    for _ in 0..3 {
+        env.feed(Input::JunkReceived { peer: peer(1, 1) });
+    }
+    assert_eq!(env.dispatcher.counters().junk, 3);
+    assert_eq!(env.heard(1), []);
+    assert!(env.is_live(1));
+}
+
+#[test]
+fn workers_over_the_limit_are_ignored_until_there_is_room() {
+    let mut env = TestEnv::with(|config| config.worker_limit = 1);
+    env.join(1, 1);
+    env.join(2, 1);
+    assert!(!env.is_live(2));
+    env.hello(1, Greeting::push(1));
+    assert!(env.is_live(1), "who is in may come again");
+    env.wait(secs(70));
+    env.hello(2, Greeting::push(1));
+    assert!(env.is_live(2), "the dead one has been forgotten");
+}
+
+#[test]
+fn a_dead_worker_is_remembered_for_a_while_and_then_forgotten() {
+    let mut env = TestEnv::new();
+    env.join(1, 1);
+    env.wait(secs(4));
+    assert_eq!(env.dispatcher.roster.len(), 1);
+    env.wait(secs(60));
+    assert_eq!(env.dispatcher.roster.len(), 0);
+}
+
+#[test]
+fn function_bodies_are_forgotten_over_the_limit_and_fetched_again() {
+    let mut env = TestEnv::with(|config| config.function_limit = 1);
+    env.join(1, 8);
+    for (number, function) in [(1, F), (2, G), (3, F)] {
+        env.submit_with(number, function, Options::default());
+    }
+    assert_eq!(env.given(1), tasks(1..=3));
+    assert_eq!(env.dispatcher.functions.len(), 1);
+    let fetched = env.take_asked().into_iter();
+    assert_eq!(
+        fetched
+            .filter(|op| matches!(op, Op::GetFunction { .. }))
+            .count(),
+        3
+    );
+}
+
+#[test]
+fn a_claim_asks_for_no_more_than_its_limit() {
+    let mut env = TestEnv::with(|config| config.claim_limit = 3);
+    env.join(1, 1_000_000);
+    assert_eq!(env.claims_asked(), [3]);
+}
+
+#[test]
+fn a_long_list_is_adopted_in_batches() {
+    let mut env = TestEnv::new();
+    env.join(1, 1_000);
+    env.submit_all(1..=1_000);
+    env.take_asked();
+    env.hello(1, Greeting::push(1_000).running(tasks(1..=1_000)));
+    let sizes = env.take_asked().into_iter().filter_map(|op| match op {
+        Op::Adopt { tasks, .. } => Some(tasks.len()),
+        _ => None,
+    });
+    assert!(
+        sizes
+            .into_iter()
+            .all(|size| size <= crate::timing::BATCH_ITEMS)
+    );
+    assert_eq!(env.dispatcher.counters().adopted, 1_000);
+}
