@@ -197,7 +197,8 @@ impl Dispatcher {
             options: claimed.options,
         };
         belief.since = now;
-        let Some(worker) = self.roster.best(run.function, belief.suspect).cloned() else {
+        let best = self.roster.best(run.function, belief.suspect).cloned();
+        let Some(worker) = best.filter(|_| !self.draining) else {
             self.moved(key, Place::Requeuing(EndReason::NotPlaced, None));
             return None;
         };
