@@ -128,7 +128,7 @@ impl Dispatcher {
                     self.ask(Op::Reap, Vec::new());
                 }
             }
-            (Op::Release { .. }, Reply::Released(_)) => self.on_released(),
+            (Op::Release { .. }, Reply::Released(_)) => self.exit(),
             _ => {}
         }
     }

@@ -194,7 +194,7 @@ impl Dispatcher {
         self.place(now);
         self.claim_more(now);
         self.flush_wants();
-        self.finish_drain();
+        self.finish_drain(now);
     }
 }
 
@@ -232,10 +232,7 @@ impl Machine for Dispatcher {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        match self.gone {
-            true => None,
-            false => self.timers.next(),
-        }
+        self.timers.next()
     }
 
     fn check(&self) -> Result<(), String> {

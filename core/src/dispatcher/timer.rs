@@ -26,7 +26,7 @@ pub(super) enum Timer {
     Retry(RequestId),
     /// When to tell a worker of the original that there is no task.
     LegacyAnswer(WorkerKey),
-    /// When to leave with work still running.
+    /// When to leave with work still running, or with the lease not given back.
     Drain,
 }
 
@@ -82,7 +82,7 @@ impl Dispatcher {
             Timer::Poll => self.queue.ring(),
             Timer::Retry(request) => self.repeat(request),
             Timer::LegacyAnswer(worker) => self.answer_no_task(&worker),
-            Timer::Drain => self.leave(),
+            Timer::Drain => self.on_drain_deadline(now),
         }
     }
 

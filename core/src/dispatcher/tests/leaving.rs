@@ -84,3 +84,37 @@ fn results_on_their_way_into_the_store_are_not_left_behind() {
     env.release_store();
     assert_eq!((env.exits, env.status(1)), (1, Status::Completed));
 }
+
+#[test]
+fn a_release_that_failed_is_repeated() {
+    let mut env = TestEnv::new();
+    env.hold_store();
+    env.feed(Input::DrainRequested);
+    env.lose_request(|op| matches!(op, Op::Release { .. }));
+    env.link = Link::Answers;
+    env.wait(secs(1));
+    assert_eq!(env.exits, 1);
+    assert!(env.store.lease(ME).is_none());
+}
+
+#[test]
+fn a_store_that_goes_away_does_not_keep_a_dispatcher_from_leaving() {
+    let mut env = TestEnv::new();
+    env.hold_store();
+    env.feed(Input::DrainRequested);
+    env.store_goes_away();
+    env.wait(secs(3));
+    assert_eq!(env.exits, 1);
+}
+
+#[test]
+fn what_was_claimed_when_the_leaving_began_goes_back_at_once() {
+    let mut env = TestEnv::new();
+    env.join(1, 1);
+    env.hold_store();
+    env.submit(1);
+    env.feed(Input::DrainRequested);
+    env.release_store();
+    assert_eq!((env.exits, env.given(1).len()), (1, 0));
+    assert_eq!(env.last_reason(1), Some(EndReason::NotPlaced));
+}
