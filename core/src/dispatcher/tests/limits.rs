@@ -81,3 +81,40 @@ fn a_long_list_is_adopted_in_batches() {
     );
     assert_eq!(env.dispatcher.counters().adopted, 1_000);
 }
+
+#[test]
+fn a_worker_that_boasts_of_processes_does_not_upset_the_report() {
+    let mut env = TestEnv::new();
+    for worker in 1..=2 {
+        let Greeting(hello) = Greeting::push(1);
+        env.hello(
+            worker,
+            Greeting(Hello {
+                processes: u32::MAX,
+                ..hello
+            }),
+        );
+    }
+    assert_eq!(env.dispatcher.report().processes, u32::MAX);
+}
+
+#[test]
+fn a_worker_that_lists_or_finishes_what_was_never_sent_upsets_no_count() {
+    let mut env = TestEnv::new();
+    env.join(1, 2);
+    env.hold_store();
+    env.submit_all(1..=2);
+    env.release_one(|op| matches!(op, Op::Claim(_)));
+    assert_eq!(
+        env.dispatcher.queue.unplaced, 2,
+        "their function is on its way"
+    );
+    env.finish(1, task(1, 1));
+    env.hello(1, Greeting::push(4).running(tasks([2])));
+    env.release_store();
+    assert_eq!(env.dispatcher.queue.unplaced, 0);
+    assert_eq!(
+        (env.status(1), env.status(2)),
+        (Status::Completed, Status::Running)
+    );
+}
