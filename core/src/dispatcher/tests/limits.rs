@@ -118,3 +118,30 @@ fn a_worker_that_lists_or_finishes_what_was_never_sent_upsets_no_count() {
         (Status::Completed, Status::Running)
     );
 }
+
+#[test]
+fn a_batch_of_commits_counts_what_failures_say_as_well() {
+    let mut env = TestEnv::new();
+    env.join(1, 100);
+    env.submit_all(1..=100);
+    env.take_asked();
+    let wordy = Outcome {
+        output: Bytes::from(vec![0; 1 << 16]),
+        ..Outcome::failed(crate::task::FailureKind::Raised, "x".repeat(1 << 14))
+    };
+    let results = tasks(1..=100).into_iter().map(|task| Finished {
+        task,
+        outcome: wordy.clone(),
+    });
+    env.say(1, ToDispatcher::Finished(results.collect()));
+    let batches = env.take_asked().into_iter().filter_map(|op| match op {
+        Op::Commit(batch) => Some(batch.iter().map(|c| c.outcome.size()).sum::<usize>()),
+        _ => None,
+    });
+    assert!(
+        batches
+            .into_iter()
+            .all(|bytes| bytes <= crate::timing::BATCH_BYTES)
+    );
+    assert_eq!(env.dispatcher.counters().committed, 100);
+}
