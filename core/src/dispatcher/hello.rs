@@ -310,10 +310,12 @@ impl Dispatcher {
         given_back
     }
 
-    /// Bytes that make no sense are counted and otherwise ignored (P8).
+    /// Bytes that make no sense are counted and otherwise ignored (P8), but for a peer that waits
+    /// for an answer.
     pub(super) fn on_junk(&mut self, peer: Peer) {
         self.counters.junk += 1;
         tracing::debug!(?peer, "junk");
+        self.refuse(peer, "not a message");
     }
 
     /// Says something in a worker's current session.

@@ -1,6 +1,7 @@
 //! The original's workers, as far as their dialect goes (R15).
 
 use super::*;
+use crate::task::FailureKind;
 use crate::wire::json::{Answers, FromWorker as Says, ToWorker as Told};
 
 /// A worker of the original that asks (REQ).
@@ -266,4 +267,40 @@ fn a_closed_connection_of_the_original_gives_its_tasks_back() {
     env.feed(Input::PeerClosed { peer: a });
     env.wait(ms(500));
     assert_eq!(env.status(1), Status::Queued);
+}
+
+#[test]
+fn a_lock_step_peer_is_answered_whatever_it_says() {
+    let mut env = TestEnv::with(|config| config.worker_limit = 1);
+    env.join(1, 1);
+    let a = req("a");
+    for message in [register("a"), heartbeat("a"), request("a")] {
+        let told = env.json(&a, message);
+        assert!(matches!(told[..], [Told::Error { .. }]), "{told:?}");
+    }
+    env.feed(Input::JunkReceived { peer: a.clone() });
+    assert!(matches!(env.told(&a)[..], [Told::Error { .. }]));
+    let b = dealer("b");
+    env.feed(Input::JunkReceived { peer: b.clone() });
+    assert_eq!(env.told(&b), []);
+}
+
+#[test]
+fn a_result_over_the_limit_fails_its_task() {
+    let mut env = TestEnv::new();
+    let a = dealer("a");
+    env.json(&a, register("a"));
+    env.submit(1);
+    env.json(
+        &a,
+        Says::TaskResult {
+            worker_id: "a".to_owned(),
+            task: TaskId(1),
+            status: Status::Completed,
+            result: Bytes::from(vec![0; crate::timing::PAYLOAD_LIMIT + 1]),
+        },
+    );
+    let outcome = env.row(1).outcome.clone().expect("it ended");
+    let failure = outcome.result.expect_err("a failure");
+    assert_eq!(failure.kind, FailureKind::ResultTooLarge);
 }
