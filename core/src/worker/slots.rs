@@ -302,7 +302,8 @@ impl Worker {
     /// When time next matters to a child.
     pub(super) fn slot_deadline(&self) -> Option<Instant> {
         let deadline = |slot: &Slot| match slot.state {
-            State::Down(at) => Some(at),
+            // A leaving worker starts none any more.
+            State::Down(at) => (!self.is_draining()).then_some(at),
             State::Starting { kill_at } | State::Ending { kill_at, .. } => kill_at,
             State::Busy { deadline, .. } => deadline,
             State::Idle => None,
