@@ -63,6 +63,8 @@ impl Worker {
             ToWorker::Function { id, function } => self.keep_function(id, function),
             ToWorker::Ack(tasks) => self.on_ack(tasks),
             ToWorker::Drop(tasks) => self.on_drop(now, tasks),
+            // Said again before the last Hello was answered, haste would not help.
+            ToWorker::SayHello if self.link == Link::Greeting => self.back_off(now),
             ToWorker::SayHello => self.open_session(now),
             ToWorker::Beat { .. } => {}
             ToWorker::Drain => self.hand_back_waiting(),
