@@ -1,5 +1,7 @@
 //! The conversation with the dispatcher: Hello, numbers, beats, silence (R5, R8, R9).
 
+use std::time::Duration;
+
 use super::hold::Held;
 use super::{Output, Worker};
 use crate::id::Session;
@@ -7,6 +9,9 @@ use crate::time::Instant;
 use crate::wire::message::{
     Finished, FromDispatcher, FromWorker, Hello, TaskRef, ToDispatcher, ToWorker, UNNUMBERED,
 };
+
+/// A dispatcher that wants to hear more often does not: it would be all that the worker does.
+const SHORTEST_BEAT: Duration = Duration::from_millis(10);
 
 /// How far the conversation is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -71,20 +76,16 @@ impl Worker {
         }
     }
 
-    fn on_welcome(
-        &mut self,
-        now: Instant,
-        beat: std::time::Duration,
-        timeout: std::time::Duration,
-    ) {
+    fn on_welcome(&mut self, now: Instant, beat: Duration, timeout: Duration) {
         self.link = if self.is_leaving() {
             Link::Over
         } else {
             Link::Up
         };
         self.failures = 0;
+        let beat = beat.max(SHORTEST_BEAT);
         self.config.timing.beat = beat;
-        self.config.timing.timeout = timeout;
+        self.config.timing.timeout = timeout.max(2 * beat);
         self.next_beat = now + beat;
         self.ask_for_work();
     }
