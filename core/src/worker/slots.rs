@@ -84,6 +84,7 @@ impl Worker {
         }
         self.start_waiting(now);
         self.announce_change();
+        self.ask_for_work();
     }
 
     fn on_ready(&mut self, now: Instant, slot: SlotId, versions: Versions) {
