@@ -91,12 +91,14 @@ impl Worker {
         let Some(slot) = self.slots.get_mut(slot as usize) else {
             return;
         };
-        if matches!(slot.state, State::Starting { .. }) {
-            *slot = Slot {
-                state: State::Idle,
-                failures: 0,
-            };
+        // One that was told to end for its slowness is still going to.
+        if !matches!(slot.state, State::Starting { kill_at: Some(_) }) {
+            return;
         }
+        *slot = Slot {
+            state: State::Idle,
+            failures: 0,
+        };
         self.versions = versions;
         if self.link == Link::Starting {
             self.open_session(now);
