@@ -93,7 +93,8 @@ impl Worker {
         self.send(ToDispatcher::Finished(vec![Finished { task, outcome }]));
     }
 
-    /// Hands back everything that has not started, because the dispatcher is leaving.
+    /// Hands back everything that has not started, because the dispatcher is leaving or because no
+    /// child can be started.
     pub(super) fn hand_back_waiting(&mut self) {
         let tasks = self.take_waiting();
         if !tasks.is_empty() {
