@@ -87,8 +87,9 @@ impl Worker {
         self.ask_for_work();
     }
 
-    /// Keeps the result of a task that ran here and tells the dispatcher.
+    /// Keeps the result of a task that ran here, cut to what a frame can carry, and tells the dispatcher.
     pub(super) fn finish(&mut self, task: TaskRef, outcome: Outcome) {
+        let outcome = outcome.limited();
         self.held.insert(task, Held::Finished(outcome.clone()));
         self.send(ToDispatcher::Finished(vec![Finished { task, outcome }]));
     }

@@ -6,6 +6,7 @@ use super::hold::Held;
 use super::{Output, Worker};
 use crate::id::Session;
 use crate::time::Instant;
+use crate::timing::{BATCH_BYTES, BATCH_ITEMS};
 use crate::wire::message::{
     Finished, FromDispatcher, FromWorker, Hello, TaskRef, ToDispatcher, ToWorker, UNNUMBERED,
 };
@@ -132,8 +133,9 @@ impl Worker {
         let mut bytes = 0;
         let results: Vec<Finished> = self.held.iter().filter_map(finished).collect();
         for result in results {
-            let size = result.outcome.result.as_ref().map_or(0, |r| r.len());
-            if !batch.is_empty() && bytes + size > crate::timing::BATCH_BYTES {
+            let size = result.outcome.size();
+            let full = batch.len() >= BATCH_ITEMS || bytes + size > BATCH_BYTES;
+            if full && !batch.is_empty() {
                 self.send(ToDispatcher::Finished(std::mem::take(&mut batch)));
                 bytes = 0;
             }
