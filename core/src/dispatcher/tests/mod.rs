@@ -175,6 +175,11 @@ impl TestEnv {
             self.now = self.now.max(at);
             let mut inputs = VecDeque::new();
             self.step(None, &mut inputs);
+            let next = self.dispatcher.poll_timeout();
+            assert!(
+                next.is_none_or(|at| at > self.now),
+                "a deadline that was not met"
+            );
             while let Some(input) = inputs.pop_front() {
                 self.step(Some(input), &mut inputs);
             }
