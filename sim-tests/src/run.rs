@@ -16,6 +16,9 @@ const RECOVERY: Duration = Duration::from_secs(120);
 /// How long after the last task the sessions may take to settle.
 const SETTLING: Duration = Duration::from_secs(10);
 
+/// More events than this at one instant are a machine that asks to be woken again and again.
+const CROWD: u64 = 10_000;
+
 /// The full check of a machine's invariants is done each so many steps.
 const FULL_CHECK: u64 = 16;
 
@@ -52,8 +55,15 @@ pub struct Summary {
 pub fn run(world: &mut World) -> Result<Summary, Violation> {
     let mut judges = checkers::all();
     let mut done_at = None;
+    let (mut instant, mut crowd) = (Instant::ZERO, 0);
     loop {
         let Some(step) = world.step().cloned() else { break };
+        crowd = if step.now == instant { crowd + 1 } else { 0 };
+        instant = step.now;
+        if crowd > CROWD {
+            let what = format!("time stands still: {:?} moves on and on", step.moved);
+            return Err(Violation { promise: "invariant", what, at: instant });
+        }
         check_machine(world, step.moved)?;
         for judge in &mut judges {
             judge.observe(world, &step).map_err(|what| broken(judge.as_ref(), world, what))?;

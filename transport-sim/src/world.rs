@@ -352,14 +352,14 @@ impl World {
         match place {
             Place::Dispatcher(index) => {
                 let node = &mut self.dispatchers[index];
-                if node.life == life && node.wake_at.is_some_and(|at| at <= self.now) {
+                if node.is_due(life, self.now) {
                     node.wake_at = None;
                     self.step_dispatcher(index, None);
                 }
             }
             Place::Worker(index) => {
                 let node = &mut self.workers[index];
-                if node.life == life && node.wake_at.is_some_and(|at| at <= self.now) {
+                if node.is_due(life, self.now) {
                     node.wake_at = None;
                     self.step_worker(index, None);
                 }
@@ -519,6 +519,12 @@ impl World {
 }
 
 impl<M: Machine> Node<M> {
+    /// Whether a wake-up still means something. One that comes while the node stands still is
+    /// kept: the timer is overdue when it goes on.
+    fn is_due(&self, life: u64, now: Instant) -> bool {
+        self.life == life && !self.paused && self.wake_at.is_some_and(|at| at <= now)
+    }
+
     fn wake(&mut self) -> (&mut Option<Instant>, Option<Instant>, u64) {
         let wanted = self.machine.as_ref().and_then(|machine| machine.poll_timeout());
         (&mut self.wake_at, wanted, self.life)

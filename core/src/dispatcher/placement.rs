@@ -50,7 +50,7 @@ impl Dispatcher {
     pub(super) fn claim_more(&mut self, now: Instant) {
         let reserved = u64::from(self.queue.unplaced);
         let free = self.roster.free_total().saturating_sub(reserved);
-        let able = self.store_up && self.lease.is_open() && !self.draining;
+        let able = self.store_up && self.lease.is_open() && !self.is_draining();
         if !able || free == 0 || self.queue.expected > 0 {
             return;
         }

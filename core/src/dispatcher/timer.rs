@@ -82,7 +82,7 @@ impl Dispatcher {
             Timer::Poll => self.queue.ring(),
             Timer::Retry(request) => self.repeat(request),
             Timer::LegacyAnswer(worker) => self.answer_no_task(&worker),
-            Timer::Drain => self.leave(),
+            Timer::Drain => self.on_drain_deadline(now),
         }
     }
 

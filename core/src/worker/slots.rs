@@ -301,8 +301,9 @@ impl Worker {
 
     /// When time next matters to a child.
     pub(super) fn slot_deadline(&self) -> Option<Instant> {
+        let leaving = self.is_draining();
         let deadline = |slot: &Slot| match slot.state {
-            State::Down(at) => Some(at),
+            State::Down(at) => (!leaving).then_some(at),
             State::Starting { kill_at } | State::Ending { kill_at, .. } => kill_at,
             State::Busy { deadline, .. } => deadline,
             State::Idle => None,
