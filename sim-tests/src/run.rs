@@ -10,8 +10,9 @@ use mpcsfaas_transport_sim::{Knobs, World};
 
 use crate::checkers::{self, Checker};
 
-/// How long after healing the last task may take.
-const RECOVERY: Duration = Duration::from_secs(120);
+/// How long after healing the last task may take, beyond the time that all the work takes in
+/// one process.
+const RECOVERY: Duration = Duration::from_secs(60);
 
 /// How long after the last task the sessions may take to settle.
 const SETTLING: Duration = Duration::from_secs(10);
@@ -54,6 +55,7 @@ pub struct Summary {
 /// The first promise that was broken.
 pub fn run(world: &mut World) -> Result<Summary, Violation> {
     let mut judges = checkers::all();
+    let work = world.knobs.longest_task.saturating_mul(world.knobs.tasks as u32);
     let mut done_at = None;
     let (mut instant, mut crowd) = (Instant::ZERO, 0);
     loop {
@@ -73,7 +75,7 @@ pub fn run(world: &mut World) -> Result<Summary, Violation> {
         }
         let healed_at = Instant::ZERO + world.knobs.trouble;
         let settled = done_at.is_some_and(|at| world.now() >= at.max(healed_at) + SETTLING);
-        if settled || world.now() >= healed_at + RECOVERY {
+        if settled || world.now() >= healed_at + RECOVERY + work {
             break;
         }
     }
