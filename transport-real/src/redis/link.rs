@@ -49,9 +49,10 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    fn connecting(server: &ConnectionInfo, error: RedisError) -> Trouble {
+    fn connecting(server: &ConnectionInfo, limit: Duration, error: RedisError) -> Trouble {
         let at = server.addr().to_string();
         match error.kind() {
+            ErrorKind::Io if error.is_timeout() => Trouble::Silent(at, limit),
             ErrorKind::AuthenticationFailed => Trouble::Refused(at, error),
             _ if matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM")) => {
                 Trouble::Refused(at, error)
@@ -101,7 +102,7 @@ async fn connect_all(
     shard: &Shard,
     limit: Duration,
 ) -> Result<Connected<impl Stream<Item = Msg> + Unpin + use<>>, Trouble> {
-    let failed = |error| Trouble::connecting(server, error);
+    let failed = |error| Trouble::connecting(server, limit, error);
     let tcp = server.tcp_settings().clone().set_nodelay(true);
     let client = server
         .clone()
@@ -116,7 +117,9 @@ async fn connect_all(
         .get_multiplexed_async_connection_with_config(&config)
         .await
         .map_err(failed)?;
-    check_version(server, &mut commands).await?;
+    if let Some(version) = too_old(&mut commands).await.map_err(failed)? {
+        return Err(Trouble::TooOld(server.addr().to_string(), version));
+    }
     let mut load = redis::pipe();
     for script in script::ALL {
         load.load_script(script).ignore();
@@ -134,18 +137,15 @@ async fn connect_all(
     })
 }
 
-/// A server that keeps its version to itself passes.
-async fn check_version(
-    server: &ConnectionInfo,
-    commands: &mut MultiplexedConnection,
-) -> Result<(), Trouble> {
+/// The server's version if it is too old. One that keeps its version to itself passes.
+async fn too_old(commands: &mut MultiplexedConnection) -> Result<Option<String>, RedisError> {
     let mut info = redis::cmd("INFO");
     info.arg("server");
-    let told = match commands.send_packed_command(&info).await {
+    let told = match info.query_async(commands).await {
         Ok(Value::BulkString(told)) => told,
-        Ok(_) => return Ok(()),
-        Err(error) if error.code() == Some("NOPERM") => return Ok(()),
-        Err(error) => return Err(Trouble::connecting(server, error)),
+        Ok(_) => return Ok(None),
+        Err(error) if error.code() == Some("NOPERM") => return Ok(None),
+        Err(error) => return Err(error),
     };
     let told = String::from_utf8_lossy(&told);
     let version = told
@@ -155,11 +155,8 @@ async fn check_version(
     let mut numbers = version
         .split('.')
         .map_while(|part| part.parse::<u32>().ok());
-    match (numbers.next(), numbers.next()) {
-        (Some(major), Some(minor)) if (major, minor) < OLDEST => Err(Trouble::TooOld(
-            server.addr().to_string(),
-            version.to_owned(),
-        )),
-        _ => Ok(()),
-    }
+    Ok(match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) if (major, minor) < OLDEST => Some(version.to_owned()),
+        _ => None,
+    })
 }

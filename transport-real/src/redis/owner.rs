@@ -243,7 +243,7 @@ impl<'a> Session<'a> {
             async move {
                 let ping = redis::cmd("PING");
                 let both = async {
-                    commands.send_packed_command(&ping).await?;
+                    ping.exec_async(&mut commands).await?;
                     pinger.ping::<Value>().await
                 };
                 match timeout(limit, both).await {
@@ -272,11 +272,11 @@ impl<'a> Session<'a> {
 /// Sends one call. A script that the server has lost (restart, flush) is loaded and called again:
 /// the server has done nothing yet.
 async fn ask(mut commands: MultiplexedConnection, call: &Call) -> RedisResult<Value> {
-    let first = commands.send_packed_command(&call.command).await;
+    let first = call.command.query_async(&mut commands).await;
     match (&first, call.script) {
         (Err(error), Some(script)) if error.kind() == ServerErrorKind::NoScript.into() => {
             script.load_async(&mut commands).await?;
-            commands.send_packed_command(&call.command).await
+            call.command.query_async(&mut commands).await
         }
         _ => first,
     }

@@ -13,7 +13,7 @@ use mpcsfaas_core::store::op::{
     Adoption, Claim, Commit, EndReason, Mode, Placement, Report, Requeue, Submission,
 };
 use mpcsfaas_core::store::{Op, Store};
-use mpcsfaas_core::task::{FailureKind, Options, Outcome};
+use mpcsfaas_core::task::{FailureKind, Options, Outcome, Status};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -64,8 +64,15 @@ pub(super) enum Step {
 /// An attempt, and who has it: as it is, or wrong in one respect.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
-    task: TaskId,
+    which: Which,
     wrong: Wrong,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Which {
+    /// Of the RUNNING ones the so many-th, counted round; any if there is none.
+    Running(usize),
+    Any(TaskId),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -182,26 +189,29 @@ impl Tracked {
 
 fn commit((held, worker, outcome): &(Held, Option<WorkerKey>, Outcome), state: &Store) -> Commit {
     Commit {
-        task: held.task,
+        task: held.task(state),
         attempt: held.attempt(state),
         worker: worker.clone(),
         outcome: outcome.clone(),
     }
 }
 
-fn requeue((held, worker, reason): &(Held, Option<WorkerKey>, EndReason), at: &Store) -> Requeue {
-    let row = at.task(held.task);
+fn requeue(
+    (held, worker, reason): &(Held, Option<WorkerKey>, EndReason),
+    state: &Store,
+) -> Requeue {
+    let row = state.task(held.task(state));
     let holder = row.and_then(|row| row.holder.as_ref());
     Requeue {
-        task: held.task,
-        attempt: held.attempt(at),
+        task: held.task(state),
+        attempt: held.attempt(state),
         owner: match held.wrong {
             Wrong::Owner(owner) => owner,
             _ => holder.map_or(DISPATCHERS[0], |holder| holder.dispatcher),
         },
         seat: match held.wrong {
             Wrong::Seat(seat) => seat,
-            _ => held.seat(at),
+            _ => held.seat(state),
         },
         worker: worker.clone(),
         reason: *reason,
@@ -210,7 +220,7 @@ fn requeue((held, worker, reason): &(Held, Option<WorkerKey>, EndReason), at: &S
 
 fn adoption((held, sitting, worker): &(Held, Sitting, WorkerKey), state: &Store) -> Adoption {
     Adoption {
-        task: held.task,
+        task: held.task(state),
         attempt: held.attempt(state),
         session: match sitting {
             Sitting::Next => held.seat(state).saturating_add(1),
@@ -223,22 +233,38 @@ fn adoption((held, sitting, worker): &(Held, Sitting, WorkerKey), state: &Store)
 
 fn placement((held, worker): &(Held, WorkerKey), state: &Store) -> Placement {
     Placement {
-        task: held.task,
+        task: held.task(state),
         attempt: held.attempt(state),
         worker: worker.clone(),
     }
 }
 
 impl Held {
+    fn task(&self, state: &Store) -> TaskId {
+        let number = match self.which {
+            Which::Any(task) => return task,
+            Which::Running(number) => number,
+        };
+        let running: Vec<TaskId> = state
+            .tasks()
+            .filter(|(_, row)| row.status == Status::Running)
+            .map(|(task, _)| task)
+            .collect();
+        match running.len() {
+            0 => TaskId(*TASKS.start()),
+            count => running[number % count],
+        }
+    }
+
     fn attempt(&self, state: &Store) -> u32 {
         match self.wrong {
             Wrong::Attempt(attempt) => attempt,
-            _ => state.task(self.task).map_or(1, |row| row.attempt),
+            _ => state.task(self.task(state)).map_or(1, |row| row.attempt),
         }
     }
 
     fn seat(&self, state: &Store) -> u64 {
-        state.task(self.task).map_or(0, |row| row.seat)
+        state.task(self.task(state)).map_or(0, |row| row.seat)
     }
 }
 
@@ -300,7 +326,7 @@ fn claim() -> impl Strategy<Value = Step> {
         1 => Just(Number::Before),
         1 => Just(Number::Huge),
     ];
-    (dispatcher(), number, 0u32..5, 0u32..3, vec(task(), 0..3)).prop_map(
+    (dispatcher(), number, 0u32..5, 0u32..4, vec(task(), 0..2)).prop_map(
         |(incarnation, number, max, suspects, except)| Step::Claim {
             incarnation,
             number,
@@ -312,7 +338,7 @@ fn claim() -> impl Strategy<Value = Step> {
 }
 
 fn submission() -> impl Strategy<Value = Submission> {
-    let options = (option::of(any::<u64>()), any::<bool>());
+    let options = (option::of(any::<u64>()), proptest::bool::weighted(0.25));
     (task(), 1u128..3, vec(any::<u8>(), 0..3), options).prop_map(
         |(task, function, params, (timeout_ms, at_most_once))| Submission {
             task,
@@ -333,7 +359,11 @@ fn held() -> impl Strategy<Value = Held> {
         1 => dispatcher().prop_map(Wrong::Owner),
         1 => (0u64..4).prop_map(Wrong::Seat),
     ];
-    (task(), wrong).prop_map(|(task, wrong)| Held { task, wrong })
+    let which = prop_oneof![
+        4 => (0usize..8).prop_map(Which::Running),
+        2 => task().prop_map(Which::Any),
+    ];
+    (which, wrong).prop_map(|(which, wrong)| Held { which, wrong })
 }
 
 fn sitting() -> impl Strategy<Value = Sitting> {
@@ -383,7 +413,12 @@ fn reason() -> impl Strategy<Value = EndReason> {
 }
 
 fn dispatcher() -> impl Strategy<Value = Incarnation> {
-    select(&DISPATCHERS[..])
+    // Some do more than others, so that leases and claims of one meet more often.
+    prop_oneof![
+        4 => Just(DISPATCHERS[0]),
+        2 => Just(DISPATCHERS[1]),
+        1 => select(&DISPATCHERS[..]),
+    ]
 }
 
 fn task() -> impl Strategy<Value = TaskId> {
