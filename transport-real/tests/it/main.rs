@@ -1,0 +1,3 @@
+//! The adapters on the real thing, one module a topic.
+
+mod embedded;
