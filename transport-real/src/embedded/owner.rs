@@ -155,7 +155,10 @@ impl Owner {
         });
         tracing::error!(%error, "the embedded store cannot write and stops serving");
         let again = match &mut self.home {
-            Home::Serving(live) => live.disk.take().map(|(_, config)| (config, now)),
+            Home::Serving(live) => live
+                .disk
+                .take()
+                .map(|(_, config)| (config, now + REOPEN_EVERY)),
             Home::Away { .. } => None,
         };
         self.home = Home::Away {

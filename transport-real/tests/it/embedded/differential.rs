@@ -307,7 +307,7 @@ async fn run(steps: Vec<Step>) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 100,
+        cases: 64,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
