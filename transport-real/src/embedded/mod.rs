@@ -132,7 +132,7 @@ pub enum OpenFault {
 ///
 /// # Errors
 /// [`OpenError`] if the directory is in use, cannot be read or written, or holds what this version
-/// does not understand. Nothing is changed on disk then.
+/// does not understand.
 pub fn open(config: EmbeddedConfig) -> Result<StoreHandle, OpenError> {
     let fault = |fault| OpenError {
         path: config.path.clone(),

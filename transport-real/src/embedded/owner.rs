@@ -25,8 +25,8 @@ const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// How often a store that ran out of space looks whether there is some.
 const REOPEN_EVERY: Duration = Duration::from_secs(2);
 
-/// What the thread works with. The home comes first: it is dropped, and the directory free, before
-/// the handles see their link closed.
+/// What the thread works with. The fields are dropped in this order, so the directory is free
+/// before the handles see their link closed.
 pub(super) struct Owner {
     home: Home,
     clock: Clock,
@@ -193,8 +193,16 @@ impl Owner {
                 }));
                 self.served.link.send_replace(Link::Up);
             }
-            Err(fault) => tracing::debug!(%fault, "the embedded store still cannot be opened"),
+            Err(fault) => tracing::warn!(%fault, "the embedded store still cannot be opened"),
         }
+    }
+}
+
+impl Drop for Owner {
+    /// However the thread ends, nobody shall believe that the store still answers.
+    fn drop(&mut self) {
+        let reason = "the store has been shut down".to_owned();
+        self.served.link.send_replace(Link::Down(reason));
     }
 }
 
