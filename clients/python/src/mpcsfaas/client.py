@@ -1,0 +1,368 @@
+"""The client: register functions, submit tasks, wait for results.
+
+A call is repeated while the platform is away or full, with growing, jittered pauses, until its time is over. That is
+safe for every call: reads change nothing; a function registered twice is one unused id; and a task carries an id that
+was made here, so the platform knows a repeated submit for the same one and the task is not run twice.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import threading
+import time
+import uuid
+import weakref
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from typing import Any, Callable, Generic, TypedDict, TypeVar, cast
+
+import dill
+import requests
+from requests.adapters import HTTPAdapter
+
+from mpcsfaas import _pickling
+from mpcsfaas.errors import RequestFailed, TaskFailed, TaskTimeout, Unavailable, WorkerLost
+
+R = TypeVar("R")
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+# Requests of one map that are under way at once: enough to hide a network's latency, few enough for any gateway.
+_MAP_CONCURRENCY = 16
+# Connections that are kept alive: those of a map, and as many for the caller's own threads.
+_CONNECTIONS = 2 * _MAP_CONCURRENCY
+# A long poll. Shorter than the platform's 60 s, at which many a proxy would cut the connection too.
+_POLL_S = 30.0
+# A long poll of a map, whose threads Python joins at exit: how long ^C may have to wait for them.
+_MAP_POLL_S = 2.0
+# How much longer than it may take by contract an answer is waited for.
+_ANSWER_S = 15.0
+_CONNECT_S = 5.0
+_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
+
+# Busy (429), away (503), and a proxy's ways to say the same.
+_RETRIED = frozenset({429, 502, 503, 504})
+
+
+class ErrorInfo(TypedDict):
+    """Why a task failed; see `TaskFailed`."""
+
+    kind: str
+    type: str | None
+    message: str
+    traceback: str | None
+    exit_code: int | None
+    signal: int | None
+
+
+class Attempt(TypedDict):
+    """One time that a task was given to a worker."""
+
+    attempt: int
+    worker: str | None
+    dispatcher: str | None
+    started_at: float | None
+    ended_at: float | None
+    reason: str | None
+
+
+class Details(TypedDict):
+    """All that the platform knows of a task."""
+
+    task_id: str
+    function_id: str
+    status: str
+    submitted_at: float
+    finished_at: float | None
+    attempts: list[Attempt]
+    losses: int
+    reason: str | None
+    error: ErrorInfo | None
+    output: str
+
+
+class Client:
+    """A platform, by its URL (or the environment's MPCSFAAS_URL).
+
+    `timeout` is for how many seconds a call goes on trying while the platform is away or full; 0 tries once. A client
+    may be shared by threads, keeps its connections alive, and is best closed: it is a context manager.
+    """
+
+    def __init__(self, url: str | None = None, *, timeout: float = 60.0) -> None:
+        self.url = (url or os.environ.get("MPCSFAAS_URL") or DEFAULT_URL).rstrip("/")
+        self.timeout = timeout
+        self._session = requests.Session()
+        # No retries in the adapter: it would not know of deadlines.
+        adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=0)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+        self._registered: weakref.WeakKeyDictionary[Callable[..., Any], Function[Any]] = weakref.WeakKeyDictionary()
+        self._registering = threading.Lock()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self.url!r})"
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._session.close()
+
+    def register(
+        self,
+        func: Callable[..., R],
+        name: str | None = None,
+        timeout_s: float | None = None,
+        at_most_once: bool = False,
+    ) -> Function[R]:
+        """Sends a function as it is now, with the globals it uses; what changes here later is not seen there.
+
+        `timeout_s` bounds each run. A task lost with its worker is run again, unless `at_most_once`: then it fails.
+        `submit` and `map` use the latest registration of a function object, and register one that has none.
+        """
+        name = name or str(getattr(func, "__name__", type(func).__name__))
+        body: dict[str, Any] = {"name": name, "payload": _pickling.encode(func), "client": _VERSIONS}
+        if timeout_s is not None:
+            body["timeout_s"] = timeout_s
+        if at_most_once:
+            body["at_most_once"] = True
+        answer = self._call("POST", "/register_function", json=body)
+        function: Function[R] = Function(self, answer["function_id"], name)
+        try:
+            self._registered[func] = function
+        except TypeError:
+            pass  # Some callables cannot be keys, or cannot be referred to weakly.
+        return function
+
+    def submit(self, func: Callable[..., R] | Function[R] | str, /, *args: Any, **kwargs: Any) -> TaskHandle[R]:
+        """Submits one task: of a Function, of a function id, or of a function, which is registered when first seen."""
+        body = {
+            "function_id": self._function(func).id,
+            "payload": _pickling.encode((args, kwargs)),
+            "task_id": str(uuid.uuid4()),
+        }
+        return TaskHandle(self, self._call("POST", "/execute_function", json=body)["task_id"])
+
+    def map(
+        self, func: Callable[[Any], R] | Function[R] | str, iterable: Iterable[Any], *, timeout: float | None = None
+    ) -> Iterator[R]:
+        """Submits a task for each item at once, and yields the results in the items' order.
+
+        A failed task raises where its result would come, and that ends the iteration; the other tasks run on. So does
+        `TimeoutError`, when a result is not there `timeout` seconds after this call.
+        """
+        function: Function[R] = self._function(func)
+        pool = ThreadPoolExecutor(_MAP_CONCURRENCY, thread_name_prefix="mpcsfaas-map")
+        submitted = [pool.submit(self.submit, function, item) for item in iterable]
+        return _in_order(pool, submitted, _deadline(timeout))
+
+    def get(self, task_id: str) -> TaskHandle[Any]:
+        """The handle of a task submitted earlier, perhaps by another process; its first use shows whether it exists."""
+        return TaskHandle(self, task_id)
+
+    def _function(self, func: Callable[..., R] | Function[R] | str) -> Function[R]:
+        """What is meant by the first argument of submit and map."""
+        if isinstance(func, Function):
+            return func
+        if isinstance(func, str):
+            return Function(self, func, func)
+        if not callable(func):
+            raise TypeError(f"expected a function, a Function or a function id, not {type(func).__name__!r}")
+        return self._latest(func) or self._register_once(func)
+
+    def _register_once(self, func: Callable[..., R]) -> Function[R]:
+        """Lets one of several threads that submit the same new function register it."""
+        with self._registering:
+            return self._latest(func) or self.register(func)
+
+    def _latest(self, func: Callable[..., R]) -> Function[R] | None:
+        try:
+            return self._registered.get(func)
+        except TypeError:
+            return None
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Mapping[str, Any] | None = None,
+        params: Mapping[str, str] | None = None,
+        answer_s: float = _ANSWER_S,
+        deadline: float = float("inf"),
+    ) -> dict[str, Any]:
+        """One call, repeated until it is answered or the time is over; see the top of the module."""
+        deadline = min(deadline, time.monotonic() + self.timeout)
+        pause = _PAUSE_S
+        while True:
+            asked_pause = 0.0
+            try:
+                response = self._session.request(
+                    method, self.url + path, json=json, params=params, timeout=(_CONNECT_S, answer_s)
+                )
+                if response.status_code not in _RETRIED:
+                    return _answer(response)
+                reason = f"HTTP {response.status_code}: {_detail(response)}"
+                asked_pause = _retry_after(response)
+            except requests.exceptions.SSLError:
+                raise
+            except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+                reason = str(error)
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Unavailable(f"{method} {self.url}{path}: {reason}")
+            time.sleep(min(left, max(asked_pause, pause * random.uniform(0.5, 1.0))))
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+
+class Function(Generic[R]):
+    """A registered function. Calling it runs it on the platform and waits for the result."""
+
+    def __init__(self, client: Client, id: str, name: str) -> None:
+        self._client = client
+        self.id = id
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<Function {self.name} {self.id}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> R:
+        """Submits a task and waits for its result."""
+        return self.submit(*args, **kwargs).result()
+
+    def submit(self, *args: Any, **kwargs: Any) -> TaskHandle[R]:
+        """Submits one task."""
+        return self._client.submit(self, *args, **kwargs)
+
+    def map(self, iterable: Iterable[Any], *, timeout: float | None = None) -> Iterator[R]:
+        """As `Client.map`."""
+        return self._client.map(self, iterable, timeout=timeout)
+
+
+class TaskHandle(Generic[R]):
+    """A submitted task. Nothing is kept here but the id: each call asks the platform."""
+
+    def __init__(self, client: Client, id: str) -> None:
+        self._client = client
+        self.id = id
+
+    def __repr__(self) -> str:
+        return f"<TaskHandle {self.id}>"
+
+    def status(self) -> str:
+        """QUEUED, RUNNING, COMPLETED or FAILED."""
+        return str(self._client._call("GET", f"/status/{self.id}")["status"])
+
+    def done(self) -> bool:
+        """Whether the task has ended, well or not."""
+        return self.status() in ("COMPLETED", "FAILED")
+
+    def details(self) -> Details:
+        """Everything about the task: attempts and where they ran, what it printed, why it waits or failed."""
+        return cast(Details, self._client._call("GET", f"/v1/tasks/{self.id}"))
+
+    def result(self, timeout: float | None = None) -> R:
+        """Waits for the result, at most `timeout` seconds; raises `TaskFailed` if the task has none."""
+        deadline = _deadline(timeout)
+        while True:
+            left = deadline - time.monotonic()
+            answer = self._poll(min(max(left, 0.0), _POLL_S), deadline)
+            if answer is not None:
+                return self._outcome(answer)
+            if left <= 0:
+                raise TimeoutError(f"task {self.id} has no result after {timeout} s")
+
+    def _poll(self, wait: float, deadline: float) -> dict[str, Any] | None:
+        """The final answer, or None if there is none after `wait` seconds."""
+        answer = self._client._call(
+            "GET",
+            f"/result/{self.id}",
+            params={"wait": f"{wait:.3f}"},
+            answer_s=wait + _ANSWER_S,
+            deadline=deadline,
+        )
+        return answer if answer["status"] in ("COMPLETED", "FAILED") else None
+
+    def _outcome(self, answer: dict[str, Any]) -> R:
+        """Unpickles a result, or raises the failure."""
+        if answer["status"] == "COMPLETED":
+            return cast(R, _pickling.decode(answer["result"]))
+        error = self.details()["error"]
+        if error is None:
+            raise TaskFailed(self.id, "raised", "", str(_pickling.decode(answer["result"])))
+        raise _FAILURES.get(error["kind"], TaskFailed)(
+            self.id,
+            error["kind"],
+            error.get("type") or "",
+            error["message"],
+            error.get("traceback") or "",
+            error.get("exit_code"),
+            error.get("signal"),
+        )
+
+
+_VERSIONS = {"python": "{}.{}.{}".format(*sys.version_info[:3]), "dill": dill.__version__}
+
+_FAILURES: Mapping[str, type[TaskFailed]] = {"timeout": TaskTimeout, "worker_lost": WorkerLost, "lost": WorkerLost}
+
+
+def _in_order(pool: ThreadPoolExecutor, submitted: list[Future[TaskHandle[R]]], deadline: float) -> Iterator[R]:
+    """The results of a map. The pool's threads wait for the next few together, so one round trip hides the others."""
+    abandoned = threading.Event()
+
+    def wait(handle: Future[TaskHandle[R]]) -> R:
+        task = handle.result()  # Submits come first in the pool's queue, so this is never waited for in vain.
+        while not abandoned.is_set():
+            answer = task._poll(_MAP_POLL_S, deadline)
+            if answer is not None:
+                return task._outcome(answer)
+        raise TimeoutError
+
+    ahead: deque[Future[R]] = deque()
+    upcoming = iter(submitted)
+    try:
+        for _ in submitted:
+            while len(ahead) < _MAP_CONCURRENCY and (handle := next(upcoming, None)) is not None:
+                ahead.append(pool.submit(wait, handle))
+            left = None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
+            if wait_for([ahead[0]], left).not_done:
+                raise TimeoutError("the results of a map did not come in time")
+            yield ahead.popleft().result()
+    finally:
+        abandoned.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _deadline(timeout: float | None) -> float:
+    return float("inf") if timeout is None else time.monotonic() + timeout
+
+
+def _answer(response: requests.Response) -> dict[str, Any]:
+    """The body of a success; an error that a repetition would not change is raised."""
+    if response.status_code >= 400:
+        raise RequestFailed(response.status_code, _detail(response))
+    return cast("dict[str, Any]", response.json())
+
+
+def _detail(response: requests.Response) -> str:
+    """The platform's {"detail": ...}, or what somebody in between sent instead."""
+    try:
+        return str(response.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return response.text[:200] or response.reason
+
+
+def _retry_after(response: requests.Response) -> float:
+    """The seconds that the platform asks to wait; dates, which it does not send, are ignored."""
+    try:
+        return max(0.0, float(response.headers.get("Retry-After", "0")))
+    except ValueError:
+        return 0.0

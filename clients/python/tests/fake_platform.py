@@ -1,0 +1,217 @@
+"""A platform of one process: it speaks the HTTP contract, runs tasks right here, and misbehaves on request.
+
+Tasks run one at a time in a thread, or not until told so (`hold`). A fault is used up by the next request whose path
+begins with its prefix.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import threading
+import traceback
+import uuid
+from collections import deque
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Callable
+from urllib.parse import parse_qs, urlsplit
+
+import dill
+
+TERMINAL = ("COMPLETED", "FAILED")
+
+
+def pack(obj: object) -> str:
+    return codecs.encode(dill.dumps(obj), "base64").decode()
+
+
+def unpack(payload: str) -> Any:
+    return dill.loads(codecs.decode(payload.encode(), "base64"))
+
+
+@dataclass
+class Fault:
+    """What happens to one request: an error status, or a connection cut before or after the request was obeyed."""
+
+    prefix: str
+    status: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    obey: bool = False
+
+
+@dataclass
+class Task:
+    """A row of the store."""
+
+    id: str
+    function_id: str
+    payload: str
+    status: str = "QUEUED"
+    result: str = ""
+    error: dict[str, Any] | None = None
+    output: str = ""
+
+
+class Server(ThreadingHTTPServer):
+    """Threads end with the test; a map connects many times at once."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+
+class FakePlatform:
+    """Start it as a context manager; `url` is where it listens."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.changed = threading.Condition()
+        self.functions: dict[str, dict[str, Any]] = {}
+        self.tasks: dict[str, Task] = {}
+        self.requests: list[tuple[str, str, dict[str, Any]]] = []
+        self.connections: set[tuple[str, int]] = set()
+        self.faults: deque[Fault] = deque()
+        self.hold = False
+        self._server = Server(("127.0.0.1", port), self._handler())
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> FakePlatform:
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        threading.Thread(target=self._run_tasks, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def bodies(self, path: str) -> list[dict[str, Any]]:
+        """The bodies of all requests to a path."""
+        with self.changed:
+            return [body for _, seen, body in self.requests if seen == path]
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        """Waits until something is true of the platform."""
+        with self.changed:
+            assert self.changed.wait_for(condition, 20)
+
+    def finish(self, task: Task, *, result: object = None, error: dict[str, Any] | None = None) -> None:
+        """Ends a held task."""
+        with self.changed:
+            task.error = error
+            task.status = "FAILED" if error else "COMPLETED"
+            task.result = pack(error["message"] if error else result)
+            self.changed.notify_all()
+
+    def _run_tasks(self) -> None:
+        while True:
+            with self.changed:
+                self.changed.wait_for(lambda: not self.hold and self._next() is not None)
+                task = self._next()
+                assert task is not None
+                task.status = "RUNNING"
+            output = io.StringIO()
+            result, error = None, None
+            with redirect_stdout(output), redirect_stderr(output):
+                try:
+                    args, kwargs = unpack(task.payload)
+                    result = unpack(self.functions[task.function_id]["payload"])(*args, **kwargs)
+                except BaseException as exc:
+                    error = error_of(exc)
+            task.output = output.getvalue()
+            self.finish(task, result=result, error=error)
+
+    def _next(self) -> Task | None:
+        return next((task for task in self.tasks.values() if task.status == "QUEUED"), None)
+
+    def answer(self, method: str, target: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Obeys one request."""
+        url = urlsplit(target)
+        _, call, *rest = url.path.split("/")
+        with self.changed:
+            if (method, call) == ("POST", "register_function"):
+                function_id = str(uuid.uuid4())
+                self.functions[function_id] = body
+                return 200, {"function_id": function_id}
+            if (method, call) == ("POST", "execute_function"):
+                if body["function_id"] not in self.functions:
+                    return 404, {"detail": "Function not found"}
+                task = Task(body.get("task_id") or str(uuid.uuid4()), body["function_id"], body["payload"])
+                self.tasks.setdefault(task.id, task)
+                self.changed.notify_all()
+                return 200, {"task_id": task.id}
+            task_or_none = self.tasks.get(rest[-1]) if rest else None
+            if task_or_none is None:
+                return 404, {"detail": "Task not found"}
+            task = task_or_none
+            if call == "result":
+                wait = float(parse_qs(url.query).get("wait", ["0"])[0])
+                self.changed.wait_for(lambda: task.status in TERMINAL, wait)
+                return 200, {"task_id": task.id, "status": task.status, "result": task.result}
+            if call == "status":
+                return 200, {"task_id": task.id, "status": task.status}
+            return 200, {
+                "task_id": task.id,
+                "function_id": task.function_id,
+                "status": task.status,
+                "submitted_at": 0.0,
+                "finished_at": None,
+                "attempts": [],
+                "losses": 0,
+                "reason": None,
+                "error": task.error,
+                "output": task.output,
+            }
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        platform = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            wbufsize = -1  # Head and body in one packet.
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def handle_request(self) -> None:
+                length = int(self.headers.get("Content-Length", "0"))
+                body = json.loads(self.rfile.read(length) or b"{}")
+                with platform.changed:
+                    platform.requests.append((self.command, urlsplit(self.path).path, body))
+                    platform.connections.add(self.client_address)
+                    platform.changed.notify_all()
+                    faults = platform.faults
+                    fault = faults.popleft() if faults and self.path.startswith(faults[0].prefix) else None
+                if fault is None:
+                    self.reply(*platform.answer(self.command, self.path, body))
+                elif fault.status is not None:
+                    self.reply(fault.status, {"detail": "no"}, fault.headers)
+                else:
+                    if fault.obey:
+                        platform.answer(self.command, self.path, body)
+                    self.close_connection = True
+
+            do_GET = do_POST = handle_request
+
+            def reply(self, status: int, value: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+                data = json.dumps(value).encode()
+                self.send_response(status)
+                for name, text in {"Content-Length": str(len(data)), **(headers or {})}.items():
+                    self.send_header(name, text)
+                self.end_headers()
+                self.wfile.write(data)
+
+        return Handler
+
+
+def error_of(exc: BaseException) -> dict[str, Any]:
+    """The error of a task as the platform reports it."""
+    return {
+        "kind": "exit" if isinstance(exc, SystemExit) else "raised",
+        "type": type(exc).__name__,
+        "message": str(exc),
+        "traceback": "".join(traceback.format_exception(type(exc), exc, exc.__traceback__)),
+        "exit_code": exc.code if isinstance(exc, SystemExit) else None,
+        "signal": None,
+    }

@@ -1,0 +1,128 @@
+//! What the dispatcher believes of a task, and what it wants of the store next.
+
+use super::Dispatcher;
+use super::roster::Seat;
+use crate::id::{Session, WorkerKey};
+use crate::store::op::{Claimed, EndReason};
+use crate::task::Outcome;
+use crate::time::Instant;
+use crate::wire::message::TaskRef;
+
+/// What is believed of one attempt.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Belief {
+    pub(super) place: Place,
+    /// The session of its last adoption that the store confirmed (R3).
+    pub(super) seat: Session,
+    /// Whether the task has a loss, so that it shares no worker with another such (R14).
+    pub(super) suspect: bool,
+    /// Whether the store has it RUNNING under this incarnation, as far as its answers tell.
+    pub(super) confirmed: bool,
+    /// Since when it is at its worker.
+    pub(super) since: Instant,
+    /// Whether the store has been told which worker it is at.
+    pub(super) noted: bool,
+}
+
+/// Where the attempt is.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Place {
+    /// Claimed, and on its way to a worker as soon as its function's body is here.
+    Unplaced(Claimed),
+    /// At a worker, in this session.
+    At(WorkerKey, Session),
+    /// At a worker that said so in its Hello; the store is asked (R6).
+    Adopting(WorkerKey, Session),
+    /// It ended; the result is on its way into the store (R2).
+    Committing {
+        /// Who waits for the Ack, and in which session. `None`: nobody, the dispatcher ended it.
+        at: Option<(WorkerKey, Session)>,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// It is on its way back into the queue (R3).
+    Requeuing(EndReason, Option<WorkerKey>),
+}
+
+impl Place {
+    /// The worker whose credit it uses.
+    pub(super) fn worker(&self) -> Option<&WorkerKey> {
+        match self {
+            Place::At(worker, _) | Place::Adopting(worker, _) => Some(worker),
+            Place::Committing { at, .. } => at.as_ref().map(|(worker, _)| worker),
+            Place::Unplaced(_) | Place::Requeuing(..) => None,
+        }
+    }
+}
+
+impl Dispatcher {
+    /// Begins to believe in an attempt.
+    pub(super) fn believe(&mut self, now: Instant, key: TaskRef, place: Place, suspect: bool) {
+        let belief = Belief {
+            place,
+            seat: 0,
+            suspect,
+            confirmed: false,
+            since: now,
+            noted: false,
+        };
+        self.use_credit(key, &belief);
+        self.beliefs.insert(key, belief);
+        self.wanting.insert(key);
+    }
+
+    /// Moves an attempt to another place and asks for what that wants of the store.
+    pub(super) fn moved(&mut self, key: TaskRef, place: Place) {
+        let Some(mut belief) = self.beliefs.remove(&key) else {
+            return;
+        };
+        self.free_credit(key, &belief);
+        belief.place = place;
+        self.use_credit(key, &belief);
+        self.beliefs.insert(key, belief);
+        self.wanting.insert(key);
+    }
+
+    /// Stops believing in an attempt.
+    pub(super) fn forget(&mut self, key: TaskRef) -> Option<Belief> {
+        let belief = self.beliefs.remove(&key)?;
+        self.free_credit(key, &belief);
+        self.wanting.remove(&key);
+        Some(belief)
+    }
+
+    fn use_credit(&mut self, key: TaskRef, belief: &Belief) {
+        self.count(
+            key,
+            belief,
+            |seat, key| seat.tasks.insert(key),
+            |suspects| suspects + 1,
+        );
+    }
+
+    fn free_credit(&mut self, key: TaskRef, belief: &Belief) {
+        self.count(
+            key,
+            belief,
+            |seat, key| seat.tasks.remove(&key),
+            |suspects| suspects - 1,
+        );
+    }
+
+    fn count(
+        &mut self,
+        key: TaskRef,
+        belief: &Belief,
+        change: impl FnOnce(&mut Seat, TaskRef) -> bool,
+        suspects: impl FnOnce(u32) -> u32,
+    ) {
+        let Some(worker) = belief.place.worker() else {
+            return;
+        };
+        self.roster.update(worker, |seat| {
+            if change(seat, key) && belief.suspect {
+                seat.suspects = suspects(seat.suspects);
+            }
+        });
+    }
+}

@@ -1,0 +1,39 @@
+//! What comes back from workers: results and hand-backs (R2, R7, R11).
+
+use super::Dispatcher;
+use super::belief::Place;
+use crate::id::WorkerKey;
+use crate::store::op::EndReason;
+use crate::wire::message::{Finished, TaskRef};
+
+impl Dispatcher {
+    pub(super) fn on_finished(&mut self, worker: &WorkerKey, results: Vec<Finished>) {
+        let Some(session) = self.roster.get(worker).map(|seat| seat.session) else {
+            return;
+        };
+        for Finished { task, outcome } in results {
+            // Not believed: this session has just been told to drop it, and will (R2).
+            if self.beliefs.contains_key(&task) {
+                let at = Some((worker.clone(), session));
+                self.moved(task, Place::Committing { at, outcome });
+            }
+        }
+    }
+
+    pub(super) fn on_returned(&mut self, worker: &WorkerKey, tasks: Vec<TaskRef>) {
+        for key in tasks {
+            let held = |place: &Place| match place {
+                Place::At(at, _) | Place::Adopting(at, _) => at == worker,
+                Place::Unplaced(_) | Place::Committing { .. } | Place::Requeuing(..) => false,
+            };
+            if self
+                .beliefs
+                .get(&key)
+                .is_some_and(|belief| held(&belief.place))
+            {
+                let place = Place::Requeuing(EndReason::HandedBack, Some(worker.clone()));
+                self.moved(key, place);
+            }
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The dispatcher's lease: opened, renewed, lost; and looking after others' (R4).
+
+use super::belief::Place;
+use super::timer::Timer;
+use super::{Dispatcher, Output};
+use crate::id::{Session, WorkerKey};
+use crate::store::Op;
+use crate::store::op::{EndReason, Owned, Placement, Reply};
+use crate::time::Instant;
+use crate::wire::message::{FromDispatcher, TaskRef, ToWorker, UNNUMBERED};
+
+/// How the lease stands.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Lease {
+    /// The store has confirmed it.
+    open: bool,
+    /// A renewal is under way.
+    renewing: bool,
+    /// Reaping is allowed from here on: whoever has just come back must not be the one who
+    /// closes the leases of those who have not had time to.
+    reap_from: Instant,
+    /// A reap is under way.
+    reaping: bool,
+}
+
+impl Lease {
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+}
+
+impl Dispatcher {
+    /// The store is there (again): open a lease, or renew the one that is open.
+    pub(super) fn connect_lease(&mut self, now: Instant) {
+        self.lease.reap_from = now + self.config.lease;
+        self.timers.set(Timer::Renew, now + self.config.renew);
+        match self.lease.open {
+            true => self.renew_now(now),
+            false => self.open_lease(),
+        }
+    }
+
+    fn open_lease(&mut self) {
+        let incarnation = self.incarnation;
+        let opening = Op::OpenLease { incarnation };
+        if !self.is_asked(&opening) {
+            self.ask(opening, Vec::new());
+        }
+    }
+
+    pub(super) fn renew(&mut self, now: Instant) {
+        self.timers.set(Timer::Renew, now + self.config.renew);
+        if !self.store_up || self.gone {
+            return;
+        }
+        if self.lease.open {
+            self.renew_now(now);
+        }
+        if now >= self.lease.reap_from && !self.lease.reaping {
+            self.lease.reaping = true;
+            self.ask(Op::Reap, Vec::new());
+        }
+    }
+
+    fn renew_now(&mut self, now: Instant) {
+        if self.lease.renewing {
+            return;
+        }
+        self.lease.renewing = true;
+        let (incarnation, report) = (self.incarnation, self.report());
+        let placed = self.long_runners(now);
+        self.ask(
+            Op::Renew {
+                incarnation,
+                report,
+                placed,
+            },
+            Vec::new(),
+        );
+    }
+
+    /// Tasks that have been at their worker since the last renewal and that the store has not
+    /// been told of: people who ask where a task is ask about long ones.
+    fn long_runners(&mut self, now: Instant) -> Vec<Placement> {
+        let limit = self.config.renew / 2;
+        let mut placed = Vec::new();
+        for (key, belief) in &mut self.beliefs {
+            if let Place::At(worker, _) = &belief.place
+                && !belief.noted
+                && now.since(belief.since) >= limit
+            {
+                belief.noted = true;
+                let TaskRef { task, attempt } = *key;
+                placed.push(Placement {
+                    task,
+                    attempt,
+                    worker: worker.clone(),
+                });
+            }
+        }
+        placed
+    }
+
+    pub(super) fn on_lease_reply(&mut self, now: Instant, op: &Op, reply: Reply) {
+        match (op, reply) {
+            (Op::OpenLease { incarnation }, Reply::Done) => {
+                if *incarnation == self.incarnation {
+                    self.lease.open = true;
+                    self.queue.ring();
+                }
+            }
+            (Op::Renew { incarnation, .. }, reply) if *incarnation == self.incarnation => {
+                self.lease.renewing = false;
+                match reply {
+                    Reply::Renewed(owned) => self.account(now, owned),
+                    _ => self.lease_gone(now),
+                }
+            }
+            (Op::Claim(claim), Reply::LeaseGone) => {
+                if claim.incarnation == self.incarnation {
+                    self.lease_gone(now);
+                }
+            }
+            (Op::Reap, Reply::Reaped { tasks, more }) => {
+                self.lease.reaping = more;
+                self.counters.reaped += u64::from(tasks);
+                if more {
+                    self.ask(Op::Reap, Vec::new());
+                }
+            }
+            (Op::Release { .. }, Reply::Released(_)) => self.on_released(),
+            _ => {}
+        }
+    }
+
+    /// The lease is gone: somebody else may have the tasks. As after a restart, all beliefs and
+    /// sessions are forgotten under a new incarnation, and every worker is asked for a Hello.
+    pub(super) fn lease_gone(&mut self, now: Instant) {
+        tracing::warn!(incarnation = %self.incarnation, "the lease is gone; starting over");
+        self.counters.leases_lost += 1;
+        self.incarnation = self.incarnation.next();
+        self.beliefs.clear();
+        self.wanting.clear();
+        self.fetching.clear();
+        self.unaccounted.clear();
+        self.queue.restart();
+        self.lease = Lease {
+            reap_from: self.lease.reap_from,
+            ..Lease::default()
+        };
+        self.lease.reaping = self.is_asked(&Op::Reap);
+        self.forget_sessions(now);
+        self.open_lease();
+        self.timers.set(Timer::Renew, now + self.config.renew);
+    }
+
+    fn forget_sessions(&mut self, now: Instant) {
+        let live: Vec<(WorkerKey, crate::dispatcher::Peer, Session)> = self
+            .roster
+            .live()
+            .map(|(worker, seat)| (worker.clone(), seat.peer.clone(), seat.session))
+            .collect();
+        for (worker, peer, session) in live {
+            self.roster.update(&worker, |seat| {
+                seat.tasks.clear();
+                seat.suspects = 0;
+            });
+            self.bury(now, &worker);
+            if matches!(worker, WorkerKey::Native(_)) {
+                let (number, body) = (UNNUMBERED, ToWorker::SayHello);
+                let message = FromDispatcher {
+                    session,
+                    number,
+                    body,
+                };
+                self.outputs.push_back(Output::Send { peer, message });
+            }
+        }
+    }
+
+    /// The safety net: what the store says is this incarnation's, but is not known here twice in
+    /// a row, goes back. Once is no evidence: a claim's answer may be on its way.
+    fn account(&mut self, now: Instant, owned: Vec<Owned>) {
+        let under_way = self.queue.expected > 0;
+        let before = std::mem::take(&mut self.unaccounted);
+        for Owned {
+            task,
+            attempt,
+            seat,
+        } in owned
+        {
+            let key = TaskRef { task, attempt };
+            if self.beliefs.contains_key(&key) || self.busy.contains(&task) {
+                continue;
+            }
+            match before.get(&key) {
+                Some(number) if !under_way || *number < self.queue.number => {
+                    self.unbelieved(now, key, seat);
+                }
+                Some(number) => {
+                    self.unaccounted.insert(key, *number);
+                }
+                None => {
+                    self.unaccounted.insert(key, self.queue.number);
+                }
+            }
+        }
+    }
+
+    /// Gives back an attempt that is this incarnation's without anybody running it for it.
+    pub(super) fn unbelieved(&mut self, now: Instant, key: TaskRef, seat: Session) {
+        self.believe(
+            now,
+            key,
+            Place::Requeuing(EndReason::Unaccounted, None),
+            false,
+        );
+        if let Some(belief) = self.beliefs.get_mut(&key) {
+            belief.seat = seat;
+        }
+    }
+
+    fn is_asked(&self, op: &Op) -> bool {
+        self.asked.values().any(|asked| asked.is(op))
+    }
+}

@@ -1,0 +1,1 @@
+//! The dispatcher's rules, one test a sentence.

@@ -1,0 +1,43 @@
+//! Messages between dispatcher and worker, and how they look as bytes.
+//!
+//! One message is one ZMQ frame (after an empty delimiter, for REQ peers). Its first byte tells
+//! the format: [`native`]'s version, or `{` for the original's [`json`].
+
+pub mod json;
+pub mod message;
+pub mod native;
+
+use thiserror::Error;
+
+use self::message::FromWorker;
+
+/// What arrived at a dispatcher.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Arrival {
+    /// A native message.
+    Native(FromWorker),
+    /// A message of the original's dialect.
+    Legacy(json::FromWorker),
+}
+
+/// Why bytes are no message of either format.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum ArrivalError {
+    /// They begin like a native message.
+    #[error(transparent)]
+    Native(#[from] native::DecodeError),
+    /// They begin like JSON.
+    #[error(transparent)]
+    Json(#[from] json::JsonError),
+}
+
+/// Reads what a worker sent, in whichever format.
+///
+/// # Errors
+/// See [`ArrivalError`].
+pub fn decode_arrival(bytes: &[u8]) -> Result<Arrival, ArrivalError> {
+    match bytes.first() {
+        Some(b'{') => Ok(Arrival::Legacy(json::decode(bytes)?)),
+        Some(_) | None => Ok(Arrival::Native(native::decode(bytes)?)),
+    }
+}

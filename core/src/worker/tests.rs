@@ -1,0 +1,1 @@
+//! The worker's rules, one test a sentence.

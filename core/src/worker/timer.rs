@@ -1,0 +1,22 @@
+//! What the passing of time does to a worker.
+
+use super::Worker;
+use crate::time::Instant;
+
+impl Worker {
+    pub(super) fn on_timeout(&mut self, now: Instant) {
+        self.tend_slots(now);
+        self.tend_link(now);
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        [
+            self.link_deadline(),
+            self.slot_deadline(),
+            self.drain_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+}
