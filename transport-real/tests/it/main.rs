@@ -1,5 +1,7 @@
-//! The integration tests of the adapters, one module a topic.
+//! The adapters on the real thing, one module a topic.
 
+mod embedded;
+mod python_pool;
 mod redis_server;
 mod redis_trouble;
 mod store_differential;
