@@ -180,6 +180,7 @@ impl Course<'_> {
             binary: &self.binary,
             python: &self.python,
             scratch: &scratch,
+            screen: self.screen,
         };
         // Declared before the platform, so that it outlives it.
         let server = redis

@@ -175,6 +175,8 @@ pub(crate) struct Launcher<'a> {
     pub(crate) python: &'a Python,
     /// Where data and logs go.
     pub(crate) scratch: &'a Path,
+    /// Where the logs are shown if it does not start.
+    pub(crate) screen: Screen,
 }
 
 impl Launcher<'_> {
@@ -192,7 +194,7 @@ impl Launcher<'_> {
             .arg("--python")
             .arg(&self.python.interpreter);
         let up = Running::start("up", &mut command, self.scratch)?;
-        Platform::ready(vec![up], port)
+        self.wait_for(vec![up], port)
     }
 
     /// Gateway, dispatcher and workers as processes of their own over Redis. Waits until the
@@ -243,23 +245,32 @@ impl Launcher<'_> {
             }
         }
         let port = http.parse().unwrap_or_default();
-        Platform::ready(processes, port)
+        self.wait_for(processes, port)
     }
-}
 
-impl Platform {
-    fn ready(processes: Vec<Running>, port: u16) -> Result<Platform, Error> {
+    fn wait_for(&self, processes: Vec<Running>, port: u16) -> Result<Platform, Error> {
         let mut platform = Platform {
             processes,
             url: format!("http://127.0.0.1:{port}"),
         };
+        let ready = platform.wait_until_ready(port);
+        if ready.is_err() {
+            platform.show_logs(&self.screen);
+        }
+        ready.map(|()| platform)
+    }
+}
+
+impl Platform {
+    fn wait_until_ready(&mut self, port: u16) -> Result<(), Error> {
         let request =
             format!("GET /readyz HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
         wait_until("the platform's start", START_LIMIT, || {
-            platform.alive()?;
-            Ok(ask(port, request.as_bytes()).filter(|answer| answer.starts_with("HTTP/1.1 200")))
-        })?;
-        Ok(platform)
+            self.alive()?;
+            let answer = ask(port, request.as_bytes());
+            let status = answer.as_deref().and_then(|line| line.split(' ').nth(1));
+            Ok((status == Some("200")).then_some(()))
+        })
     }
 
     /// Nothing while all processes run.

@@ -209,6 +209,7 @@ fn client_live(bench: &mut Bench) -> Result<(), Error> {
         binary: &binary,
         python: &python,
         scratch: &scratch,
+        screen: bench.screen,
     };
     let mut platform = launcher.up(Shape {
         mode: Mode::Push,
