@@ -65,7 +65,12 @@ impl Sent {
             self.bytes -= self.functions[forgotten].1;
             forgotten += 1;
         }
-        Missing::Body(self.functions.drain(..forgotten).map(|(id, _)| id).collect())
+        Missing::Body(
+            self.functions
+                .drain(..forgotten)
+                .map(|(id, _)| id)
+                .collect(),
+        )
     }
 }
 
@@ -76,27 +81,43 @@ mod tests {
     /// Runs functions of the given (id, size) in turn; returns what was sent, such as `+1 -1+2`.
     fn check(limit: CacheLimit, runs: &[(u128, usize)]) -> String {
         let mut sent = Sent::new(limit);
-        let frames = runs.iter().map(|&(id, size)| match sent.touch(FunctionId(id), size) {
-            Missing::Nothing => "=".to_owned(),
-            Missing::Body(forget) => {
-                let forget: String = forget.iter().map(|id| format!("-{}", id.0)).collect();
-                format!("{forget}+{id}")
-            }
-        });
+        let frames = runs
+            .iter()
+            .map(|&(id, size)| match sent.touch(FunctionId(id), size) {
+                Missing::Nothing => "=".to_owned(),
+                Missing::Body(forget) => {
+                    let forget: String = forget.iter().map(|id| format!("-{}", id.0)).collect();
+                    format!("{forget}+{id}")
+                }
+            });
         frames.collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn a_body_travels_once_until_the_least_recently_used_is_forgotten() {
-        let limit = CacheLimit { functions: 2, bytes: 100 };
+        let limit = CacheLimit {
+            functions: 2,
+            bytes: 100,
+        };
         let runs = [(1, 1), (1, 1), (2, 1), (1, 1), (3, 1), (1, 1), (2, 1)];
         assert_eq!(check(limit, &runs), "+1 = +2 = -2+3 = -3+2");
     }
 
     #[test]
     fn large_bodies_push_out_as_many_as_it_takes() {
-        let limit = CacheLimit { functions: 9, bytes: 100 };
-        let runs = [(1, 40), (2, 40), (3, 20), (4, 70), (5, 1000), (4, 70), (6, 30)];
+        let limit = CacheLimit {
+            functions: 9,
+            bytes: 100,
+        };
+        let runs = [
+            (1, 40),
+            (2, 40),
+            (3, 20),
+            (4, 70),
+            (5, 1000),
+            (4, 70),
+            (6, 30),
+        ];
         assert_eq!(check(limit, &runs), "+1 +2 +3 -1-2+4 -3-4+5 -5+4 +6");
     }
 }

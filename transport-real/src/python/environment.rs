@@ -143,10 +143,7 @@ struct Interpreter {
 ///
 /// # Errors
 /// There is no Python, or it has no dill and none can be installed; the error says what to do.
-pub async fn ensure(
-    data_dir: &Path,
-    progress: impl Fn(&str),
-) -> Result<PathBuf, EnvironmentError> {
+pub async fn ensure(data_dir: &Path, progress: impl Fn(&str)) -> Result<PathBuf, EnvironmentError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     ensure_from(&path, data_dir, progress).await
 }
@@ -197,13 +194,19 @@ async fn ensure_from(
     match build(&base, &directory, &python, &progress).await {
         Ok(()) => {
             std::fs::write(&ready, DILL_VERSION).map_err(|source| unusable(&ready, source))?;
-            progress(&format!("Python environment ready in {}", directory.display()));
+            progress(&format!(
+                "Python environment ready in {}",
+                directory.display()
+            ));
             Ok(python)
         }
         Err(error) if base.dill.is_some() => {
             let (python, dill) = (base.executable, base.dill.unwrap_or_default());
             tracing::warn!(%error, python = %python.display(), "no managed environment");
-            progress(&format!("{error}\nUsing {} with its dill {dill} instead", python.display()));
+            progress(&format!(
+                "{error}\nUsing {} with its dill {dill} instead",
+                python.display()
+            ));
             Ok(python)
         }
         Err(error) => Err(error),
@@ -213,7 +216,11 @@ async fn ensure_from(
 /// The first Python on the search path that is new enough.
 async fn find(search_path: &OsStr) -> Result<Interpreter, EnvironmentError> {
     let names = ["python3", "python"].map(str::to_owned).into_iter();
-    let names = names.chain((OLDEST_PYTHON.1..20).rev().map(|minor| format!("python3.{minor}")));
+    let names = names.chain(
+        (OLDEST_PYTHON.1..20)
+            .rev()
+            .map(|minor| format!("python3.{minor}")),
+    );
     let mut too_old = None;
     for name in names {
         for candidate in std::env::split_paths(search_path).map(|directory| directory.join(&name)) {
@@ -222,7 +229,9 @@ async fn find(search_path: &OsStr) -> Result<Interpreter, EnvironmentError> {
             }
             // One that does not work, such as a version manager's placeholder, hides no other.
             match probe(&candidate).await {
-                Ok(found) if (found.version.0, found.version.1) >= OLDEST_PYTHON => return Ok(found),
+                Ok(found) if (found.version.0, found.version.1) >= OLDEST_PYTHON => {
+                    return Ok(found);
+                }
                 Ok(Interpreter { version, .. }) => {
                     let found = format!("{} {}.{}", candidate.display(), version.0, version.1);
                     too_old.get_or_insert(found);
@@ -288,7 +297,13 @@ async fn build(
     }
     let wanted = format!("dill=={DILL_VERSION}");
     let mut pip = Command::new(python);
-    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+    ]);
     pip.args(["--retries", "2", "--timeout", "15", &wanted]);
     let (installed, output) = run(pip, BUILD_LIMIT).await?;
     if !installed {
@@ -303,7 +318,9 @@ async fn probe(python: &Path) -> Result<Interpreter, EnvironmentError> {
     let mut command = Command::new(python);
     command.args(["-c", PROBE]);
     let (_, output) = run(command, PROBE_LIMIT).await?;
-    let answer = output.lines().find_map(|line| serde_json::from_str(line).ok());
+    let answer = output
+        .lines()
+        .find_map(|line| serde_json::from_str(line).ok());
     answer.ok_or_else(|| EnvironmentError::NotPython {
         program: python.to_owned(),
         output: tail(&output),
@@ -343,7 +360,10 @@ fn install_hint() -> &'static str {
 fn hint_for(os_release: &str) -> &'static str {
     let names = os_release
         .lines()
-        .filter_map(|line| line.strip_prefix("ID=").or_else(|| line.strip_prefix("ID_LIKE=")))
+        .filter_map(|line| {
+            line.strip_prefix("ID=")
+                .or_else(|| line.strip_prefix("ID_LIKE="))
+        })
         .flat_map(|value| value.trim_matches('"').split(' '));
     for name in names {
         match name {

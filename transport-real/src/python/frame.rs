@@ -199,7 +199,9 @@ fn run_of(frame: &mut Bytes) -> Option<(TaskId, Attempt)> {
 }
 
 fn failure(mut frame: Bytes) -> Result<Failure, FrameError> {
-    let length = frame.try_get_u32_le().map_err(|_| FrameError::Truncated('E'))? as usize;
+    let length = frame
+        .try_get_u32_le()
+        .map_err(|_| FrameError::Truncated('E'))? as usize;
     if frame.len() < length {
         return Err(FrameError::Truncated('E'));
     }
@@ -237,14 +239,21 @@ mod tests {
     fn a_run_is_written_as_the_runner_reads_it() {
         let [head, params] =
             run(TaskId(1), 2, FunctionId(3), Bytes::from_static(b"params")).expect("short");
-        let mut expected = framed(&[&b"R"[..], &[0; 15], &[1], &[2, 0, 0, 0], &[0; 15], &[3]].concat());
+        let mut expected =
+            framed(&[&b"R"[..], &[0; 15], &[1], &[2, 0, 0, 0], &[0; 15], &[3]].concat());
         expected[0] += 6;
         assert_eq!((&head[..], &params[..]), (&expected[..], &b"params"[..]));
     }
 
     #[test]
     fn replies_are_taken_one_by_one_and_only_when_complete() {
-        let reply = [&b"C"[..], &7_u128.to_be_bytes(), &9_u32.to_le_bytes(), b"pickle"].concat();
+        let reply = [
+            &b"C"[..],
+            &7_u128.to_be_bytes(),
+            &9_u32.to_le_bytes(),
+            b"pickle",
+        ]
+        .concat();
         let hello = framed(br#"H{"python":"3.11.7","dill":"0.4.1","pid":1}"#);
         let all = [hello, framed(&reply)].concat();
         for end in 0..all.len() {
@@ -276,7 +285,13 @@ mod tests {
             (b"C123", Truncated('C')),
             (&lying, Truncated('E')),
             (&unknown, Json('E')),
-            (&[b'C'; 1_001], TooLong { length: 1_001, limit: 1_000 }),
+            (
+                &[b'C'; 1_001],
+                TooLong {
+                    length: 1_001,
+                    limit: 1_000,
+                },
+            ),
         ];
         for (payload, error) in cases {
             assert_eq!(check(&framed(payload))[0], Err(error));

@@ -68,7 +68,9 @@ mod platform {
         let Ok(entries) = fs::read_dir("/proc") else {
             return false;
         };
-        let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let ids = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         ids.filter(|&id| is_running(id, |group| groups.contains(&group)) || has_mark(id, &mark))
             // What may not be killed (a setuid program) is left alone.
             .filter(|&id| kill(Pid::from_raw(id), Signal::SIGKILL).is_ok())

@@ -90,7 +90,7 @@ struct Place {
 impl Pool {
     /// A pool of empty slots; [`ChildOrder::Spawn`] fills them. Facts arrive in order for each
     /// slot. If nobody takes them the slots wait, so the receiver must be read while the pool is
-    /// in use; if it is closed the children end.
+    /// in use; if it is closed a child ends at its next fact.
     ///
     /// # Errors
     /// A thread or the companion cannot be started.
@@ -185,7 +185,11 @@ impl Drop for Pool {
             place.group.close();
             let _ = place.thread_requests.send(Request::Stop);
         }
-        for thread in self.slots.iter_mut().filter_map(|place| place.thread.take()) {
+        for thread in self
+            .slots
+            .iter_mut()
+            .filter_map(|place| place.thread.take())
+        {
             if thread.join().is_err() {
                 tracing::error!("the thread of a child has panicked");
             }

@@ -17,8 +17,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::Pid;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::leftovers;
 
@@ -32,32 +33,49 @@ pub struct ReaperConfig {
 /// The companion's whole life: reads the list from `orders` until it ends, then kills every group
 /// that is still on it. Returns when they are gone, or after two seconds.
 ///
-/// SIGINT, SIGTERM and SIGHUP are blocked in the calling thread, which should be the only one: a
-/// signal meant for the worker must not end the companion before it.
+/// From the call on SIGINT, SIGTERM and SIGHUP do nothing to this process: one that is sent to
+/// every process of a service must not end the companion before the worker.
 ///
 /// # Errors
-/// What the operating system says if signals cannot be blocked, or if a process survives being
+/// What the operating system says if signals cannot be caught, or if a process survives being
 /// killed.
+///
+/// # Panics
+/// In an async task; it blocks.
 pub fn reaper_main(orders: impl Read) -> io::Result<()> {
-    let mut ignored = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        ignored.add(signal);
-    }
-    ignored.thread_block()?;
-
+    catch_signals()?;
     let mut groups = BTreeSet::new();
     let mut mark = None;
     for line in BufReader::new(orders).lines().map_while(Result::ok) {
-        let group = |text: &str| text.parse().ok().map(Pid::from_raw);
+        // 1 and below are never a child's, and mean many processes at once to the kernel.
+        let group = |text: &str| text.parse().ok().filter(|id| *id > 1).map(Pid::from_raw);
         match line.split_at_checked(1) {
             Some(("+", text)) => groups.extend(group(text)),
             Some(("-", text)) => drop(group(text).map(|group| groups.remove(&group))),
-            Some(("=", text)) => mark = Some(text.to_owned()),
+            // An empty one would match the children of every pool.
+            Some(("=", text)) if !text.is_empty() => mark = Some(text.to_owned()),
             _ => {}
         }
     }
-    // Without a mark nothing was started; the empty one would match every pool's children.
-    mark.map_or(Ok(()), |mark| leftovers::kill_all(&Vec::from_iter(groups), &mark))
+    // Without a mark nothing was started.
+    mark.map_or(Ok(()), |mark| {
+        leftovers::kill_all(&Vec::from_iter(groups), &mark)
+    })
+}
+
+/// Gives the signals a handler, which the whole process keeps; nobody reads what it notes.
+fn catch_signals() -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    let _context = runtime.enter();
+    for kind in [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ] {
+        // The handler outlives this stream.
+        drop(signal(kind)?);
+    }
+    Ok(())
 }
 
 /// The worker's side of the companion.

@@ -287,7 +287,8 @@ impl<'a> Child<'a> {
 
     fn last_fact(&mut self, exit: Exit) -> ChildFact {
         if !self.ready && self.notes.is_empty() {
-            self.notes = format!("mpcsfaas: the Python process ended before it was ready ({exit})\n");
+            self.notes =
+                format!("mpcsfaas: the Python process ended before it was ready ({exit})\n");
         }
         let printed = self.capture.take();
         let output = match (printed.is_empty(), self.notes.is_empty()) {
@@ -351,7 +352,8 @@ impl<'a> Child<'a> {
     /// Writes as much as the pipe takes.
     fn flush(&mut self) {
         while !self.unsent.is_empty() {
-            let slices: Vec<IoSlice<'_>> = self.unsent.iter().map(|part| IoSlice::new(part)).collect();
+            let slices: Vec<IoSlice<'_>> =
+                self.unsent.iter().map(|part| IoSlice::new(part)).collect();
             match self.pipes.requests.try_write_vectored(&slices) {
                 Ok(written) => advance(&mut self.unsent, written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,

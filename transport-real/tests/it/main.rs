@@ -1,0 +1,3 @@
+//! The adapters against the real thing: Python processes, databases, sockets.
+
+mod python_pool;
