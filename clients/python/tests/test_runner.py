@@ -5,6 +5,7 @@ What is checked is the protocol, not the code: frames in, frames out, and what a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -48,6 +49,7 @@ class Child:
             stderr=subprocess.PIPE,
             bufsize=0,
             cwd=cwd,
+            start_new_session=True,
         )
         assert self.process.stdin
         assert self.process.stdout
@@ -63,9 +65,9 @@ class Child:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        with self.process:
-            pass
+        # The group, because a test may leave processes that have outlived the child.
+        with self.process, contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def send(self, payload: bytes) -> None:
         """Writes one frame, reading meanwhile what the child says: a parent that does not read would deadlock."""
@@ -661,10 +663,11 @@ class TestProcesses:
 
     @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
     def test_multiprocessing_left_behind_is_killed(self, child: Child, method: str) -> None:
-        def leave(method: str) -> int | None:
+        def leave(method: str) -> object:
             import multiprocessing
 
-            process = multiprocessing.get_context(method).Process(target=time.sleep, args=(1000,))
+            context: Any = multiprocessing.get_context(method)
+            process = context.Process(target=time.sleep, args=(1000,))
             process.start()
             return process.pid
 

@@ -1,18 +1,37 @@
 //! Leaving: no new claims, hand-backs, the last results, release of the lease.
 
-use super::timer::{Timer, Timers};
+use super::timer::Timer;
 use super::{Dispatcher, Output};
 use crate::id::WorkerKey;
 use crate::store::Op;
 use crate::time::Instant;
 use crate::wire::message::ToWorker;
 
+/// How far the dispatcher is with leaving.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) enum Leaving {
+    /// It stays.
+    #[default]
+    No,
+    /// It claims nothing; what is held is finished or handed back.
+    Draining,
+    /// It waits for the store to take the lease back.
+    Releasing,
+    /// The process ends.
+    Gone,
+}
+
 impl Dispatcher {
+    /// Whether no new work is taken.
+    pub(super) fn is_draining(&self) -> bool {
+        self.leaving != Leaving::No
+    }
+
     pub(super) fn on_drain_requested(&mut self, now: Instant) {
-        if self.draining {
+        if self.is_draining() {
             return;
         }
-        self.draining = true;
+        self.leaving = Leaving::Draining;
         self.timers
             .set(Timer::Drain, now + self.config.timing.drain);
         let workers: Vec<WorkerKey> = self
@@ -30,35 +49,41 @@ impl Dispatcher {
 
     /// Leaves as soon as nothing is believed any more and no answer is outstanding.
     pub(super) fn finish_drain(&mut self, now: Instant) {
-        if self.draining && !self.gone && self.beliefs.is_empty() && self.asked.is_empty() {
-            self.leave(now);
+        if self.leaving == Leaving::Draining && self.beliefs.is_empty() && self.asked.is_empty() {
+            self.release(now);
         }
     }
 
-    /// The time for the last tasks is over, or the time for the store to answer the release.
+    /// The deadline of the current stage of leaving.
     pub(super) fn on_drain_deadline(&mut self, now: Instant) {
-        match self.gone {
-            false => self.leave(now),
-            true => self.exit(),
+        match self.leaving {
+            Leaving::Draining => self.release(now),
+            Leaving::Releasing => self.exit(),
+            Leaving::No | Leaving::Gone => {}
         }
     }
 
     /// Gives the lease back, with what still runs: its workers are adopted by whoever they say
-    /// Hello to next. A store that does not answer in time finds the lease over by itself.
-    fn leave(&mut self, now: Instant) {
-        self.gone = true;
-        if !self.store_up || !self.lease.is_open() {
+    /// Hello to next. A store that does not answer in time lets the lease run out instead.
+    fn release(&mut self, now: Instant) {
+        if !(self.store_up && self.lease.is_open()) {
             return self.exit();
         }
+        self.leaving = Leaving::Releasing;
         self.timers
             .set(Timer::Drain, now + self.config.timing.timeout);
-        let incarnation = self.incarnation;
-        self.ask(Op::Release { incarnation }, Vec::new());
+        self.ask(
+            Op::Release {
+                incarnation: self.incarnation,
+            },
+            Vec::new(),
+        );
     }
 
-    /// Nothing is left to do, so nothing is due any more.
     pub(super) fn exit(&mut self) {
-        self.timers = Timers::default();
-        self.outputs.push_back(Output::Exit);
+        if self.leaving != Leaving::Gone {
+            self.leaving = Leaving::Gone;
+            self.outputs.push_back(Output::Exit);
+        }
     }
 }

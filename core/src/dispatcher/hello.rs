@@ -187,7 +187,7 @@ impl Dispatcher {
         self.welcome(&worker);
         if leaving {
             self.bury(now, &worker);
-        } else if self.draining {
+        } else if self.is_draining() {
             self.send(&worker, ToWorker::Drain);
         }
     }

@@ -50,7 +50,7 @@ impl Dispatcher {
 
     pub(super) fn renew(&mut self, now: Instant) {
         self.timers.set(Timer::Renew, now + self.config.renew);
-        if !self.store_up || self.gone {
+        if !self.store_up {
             return;
         }
         if self.lease.open {

@@ -141,7 +141,7 @@ impl Dispatcher {
             seat.asked = true;
             seat.free() > 0
         });
-        if room == Some(true) && self.store_up && !self.draining {
+        if room == Some(true) && self.store_up && !self.is_draining() {
             self.queue.ring();
             let until = now + self.config.json_patience;
             self.timers.set(Timer::LegacyAnswer(worker.clone()), until);

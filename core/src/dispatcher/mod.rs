@@ -38,6 +38,7 @@ use std::sync::Arc;
 
 use self::ask::Asked;
 use self::belief::Belief;
+use self::drain::Leaving;
 pub use self::input::{Config, Input, Peer};
 use self::lease::Lease;
 pub use self::output::Output;
@@ -83,8 +84,7 @@ pub struct Dispatcher {
 
     placements: u64,
     legacy_sessions: Session,
-    draining: bool,
-    gone: bool,
+    leaving: Leaving,
     counters: Counters,
 }
 
@@ -144,8 +144,7 @@ impl Dispatcher {
             unaccounted: BTreeMap::new(),
             placements: 0,
             legacy_sessions: 0,
-            draining: false,
-            gone: false,
+            leaving: Leaving::No,
             counters: Counters::default(),
             config,
         };
@@ -175,7 +174,7 @@ impl Dispatcher {
             processes: live().fold(0, |sum, seat| seat.processes.saturating_add(sum)),
             held: live().map(|seat| seat.tasks.len() as u32).sum(),
             free: u32::try_from(self.roster.free_total()).unwrap_or(u32::MAX),
-            draining: self.draining,
+            draining: self.is_draining(),
         }
     }
 
@@ -233,7 +232,10 @@ impl Machine for Dispatcher {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        match self.leaving {
+            Leaving::Gone => None,
+            Leaving::No | Leaving::Draining | Leaving::Releasing => self.timers.next(),
+        }
     }
 
     fn check(&self) -> Result<(), String> {

@@ -50,7 +50,7 @@ impl Dispatcher {
     pub(super) fn claim_more(&mut self, now: Instant) {
         let reserved = u64::from(self.queue.unplaced);
         let free = self.roster.free_total().saturating_sub(reserved);
-        let able = self.store_up && self.lease.is_open() && !self.draining;
+        let able = self.store_up && self.lease.is_open() && !self.is_draining();
         if !able || free == 0 || self.queue.expected > 0 {
             return;
         }
@@ -205,7 +205,7 @@ impl Dispatcher {
         };
         belief.since = now;
         let best = self.roster.best(run.function, belief.suspect).cloned();
-        let Some(worker) = best.filter(|_| !self.draining) else {
+        let Some(worker) = best.filter(|_| !self.is_draining()) else {
             self.moved(key, Place::Requeuing(EndReason::NotPlaced, None));
             return None;
         };

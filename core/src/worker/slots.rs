@@ -311,9 +311,9 @@ impl Worker {
 
     /// When time next matters to a child.
     pub(super) fn slot_deadline(&self) -> Option<Instant> {
+        let leaving = self.is_draining();
         let deadline = |slot: &Slot| match slot.state {
-            // A leaving worker starts none any more.
-            State::Down(at) => (!self.is_draining()).then_some(at),
+            State::Down(at) => (!leaving).then_some(at),
             State::Starting { kill_at } | State::Ending { kill_at, .. } => kill_at,
             State::Busy { deadline, .. } => deadline,
             State::Idle => None,

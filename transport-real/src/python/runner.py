@@ -387,15 +387,15 @@ def kill_children() -> int:
             killed.update(signalled)
             os.waitpid(-1, 0)
         elif helpers:
-            stop_helper(next(iter(helpers.values())))
+            stop_helper(*next(iter(helpers.items())))
         else:
             return len(killed)
 
 
 def multiprocessing_helpers() -> dict[int, Any]:
-    """The processes that multiprocessing keeps for its next use, which no task has to answer for, by their ids.
+    """The processes that multiprocessing keeps for its next use, by their ids; no task has to answer for them.
 
-    They are in the order in which they can be stopped: each ends when nobody holds its pipe any more.
+    The fork server comes first, because its children turn up here, to be killed, when it has ended.
     """
     found = {}
     for module, name, pid_name in (
@@ -409,12 +409,15 @@ def multiprocessing_helpers() -> dict[int, Any]:
     return found
 
 
-def stop_helper(helper: Any) -> None:
-    """Stops a helper by multiprocessing's own means, which starts another when it needs one.
+def stop_helper(pid: int, helper: Any) -> None:
+    """Stops a helper by multiprocessing's own means, so that the next task which needs one gets a new one.
 
-    Killing it would make the next task that needs one fail. If it has died already, multiprocessing is made to forget
-    it, and should it still run, it is a process like any other from then on.
+    That waits until nobody holds the helper's pipe. The fork server's own children do, so it is killed first; the
+    resource tracker is not, because it cleans up at its end. If a helper has died already, multiprocessing is made to
+    forget it.
     """
+    if type(helper).__name__ == "ForkServer":
+        signal_kill(pid)
     try:
         helper._stop()
     except Exception:

@@ -1,0 +1,35 @@
+//! Five hundred seeds of trouble over dispatchers, workers and store.
+
+use mpcsfaas_sim_tests::run::{run, run_seed};
+use mpcsfaas_transport_sim::{Knobs, World};
+
+#[test]
+fn a_world_without_faults_runs_every_task_once() {
+    let mut world = World::new(Knobs::calm(), 1);
+    run(&mut world).unwrap_or_else(|violation| panic!("{violation}"));
+    assert!(world.store().tasks().all(|(_, row)| row.attempt == 1));
+}
+
+#[test]
+fn five_hundred_seeds_keep_every_promise() {
+    let seeds = std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(500);
+    let broken: Vec<String> = (1..=seeds)
+        .filter_map(|seed| Some(format!("seed {seed}: {}", run_seed(seed).err()?)))
+        .collect();
+    assert!(broken.is_empty(), "{} of {seeds}:\n{}", broken.len(), broken.join("\n"));
+}
+
+/// Prints the whole story of one seed: `SEED=7 cargo test -p mpcsfaas-sim-tests replay -- --nocapture`.
+#[test]
+fn replay() {
+    let Some(seed) = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) else { return };
+    let mut world = World::new(Knobs::swarm(seed), seed);
+    world.record();
+    let result = run(&mut world);
+    for line in world.trace() {
+        eprintln!("{line}");
+    }
+    if let Err(violation) = result {
+        panic!("seed {seed}: {violation}\n{:?}", world.knobs);
+    }
+}

@@ -1,0 +1,224 @@
+//! A child as the operating system sees it: spawned, waited for, its group killed, then reaped.
+//!
+//! Each slot has one thread for this, which lives as long as the pool. The runner asks the kernel
+//! to be killed with its parent, and to the kernel "parent" is the *thread* that spawned it.
+//!
+//! A child's id names its process group too. It may be reused once the child is reaped, so every
+//! signal to the group is sent before that, under the lock of [`Group`].
+
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+
+use mpcsfaas_core::worker::child::SlotId;
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use tokio::sync::oneshot;
+
+use super::leftovers::{self, MARK_VARIABLE};
+use super::reaper::Reaper;
+
+const RUNNER: &str = include_str!("runner.py");
+
+/// What every child of a pool is started with.
+#[derive(Debug)]
+pub(super) struct Launch {
+    /// The interpreter.
+    pub(super) python: PathBuf,
+    /// The largest result that a child may send, in bytes.
+    pub(super) max_result: usize,
+    /// The beginning of all its children's marks.
+    pub(super) mark: String,
+    /// Who is told of every group.
+    pub(super) reaper: Option<Reaper>,
+}
+
+/// What is asked of a slot's thread.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// Start a child, and answer before it ends.
+    Spawn(oneshot::Sender<io::Result<Started>>),
+    /// End the thread.
+    Stop,
+}
+
+/// A child that was started.
+#[derive(Debug)]
+pub(super) struct Started {
+    /// Its fd 0.
+    pub(super) requests: ChildStdin,
+    /// Its fd 1.
+    pub(super) replies: ChildStdout,
+    /// Its fd 2.
+    pub(super) capture: ChildStderr,
+    /// Resolves when it is reaped and its group is gone.
+    pub(super) exited: oneshot::Receiver<Exit>,
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Exit {
+    /// Its exit code, if it exited.
+    pub(super) code: Option<i32>,
+    /// The signal that ended it, if one did.
+    pub(super) signal: Option<i32>,
+}
+
+/// The process group of the child in a slot, while there is one.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    state: Mutex<GroupState>,
+}
+
+#[derive(Debug, Default)]
+struct GroupState {
+    alive: Option<Pid>,
+    closed: bool,
+}
+
+impl Group {
+    /// Signals the group; nothing happens if the slot is empty.
+    pub(super) fn signal(&self, signal: Signal) {
+        if let Some(group) = self.lock().alive {
+            leftovers::signal_group(group, signal);
+        }
+    }
+
+    /// Kills the group, and every group that is still to come.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.signal(Signal::SIGKILL);
+    }
+
+    fn enter(&self, group: Pid) {
+        let mut state = self.lock();
+        state.alive = Some(group);
+        if state.closed {
+            leftovers::signal_group(group, Signal::SIGKILL);
+        }
+    }
+
+    /// Runs `reap`, after which the group's id means nothing.
+    fn leave<T>(&self, reap: impl FnOnce() -> T) -> T {
+        let mut state = self.lock();
+        state.alive = None;
+        reap()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, GroupState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread of a slot.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    /// Which slot.
+    pub(super) slot: SlotId,
+    /// How its children are started.
+    pub(super) launch: Arc<Launch>,
+    /// Where the present child is entered.
+    pub(super) group: Arc<Group>,
+}
+
+impl Keeper {
+    /// Starts one child after the other, as asked.
+    pub(super) fn serve(&self, requests: &mpsc::Receiver<Request>) {
+        let mut life = 0_u64;
+        while let Ok(Request::Spawn(answer)) = requests.recv() {
+            life += 1;
+            let mark = format!("{}{}.{life}.", self.launch.mark, self.slot);
+            match self.spawn(&mark) {
+                Ok((child, started, exit)) => {
+                    // If nobody waits for the answer the pipes close, and the child ends.
+                    let _ = answer.send(Ok(started));
+                    let _ = exit.send(self.see_off(child, &mark));
+                }
+                Err(error) => {
+                    let _ = answer.send(Err(error));
+                }
+            }
+        }
+    }
+
+    fn spawn(&self, mark: &str) -> io::Result<(Child, Started, oneshot::Sender<Exit>)> {
+        let mut child = Command::new(&self.launch.python)
+            .args(["-u", "-c", RUNNER])
+            .arg(self.launch.max_result.to_string())
+            .env(MARK_VARIABLE, mark)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()?;
+        let group = group_of(&child);
+        self.group.enter(group);
+        if let Some(reaper) = &self.launch.reaper {
+            reaper.enlist(group);
+        }
+        let missing = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let (exit, exited) = oneshot::channel();
+        let started = Started {
+            requests: child.stdin.take().ok_or_else(missing)?,
+            replies: child.stdout.take().ok_or_else(missing)?,
+            capture: child.stderr.take().ok_or_else(missing)?,
+            exited,
+        };
+        Ok((child, started, exit))
+    }
+
+    /// Waits for the child's end, kills what is left of it and reaps it.
+    fn see_off(&self, mut child: Child, mark: &str) -> Exit {
+        let group = group_of(&child);
+        await_end(group);
+        if let Err(error) = leftovers::kill_all(&[group], mark) {
+            tracing::warn!(slot = self.slot, %group, %error, "processes of a child are still there");
+        }
+        if let Some(reaper) = &self.launch.reaper {
+            reaper.strike(group);
+        }
+        let status = self.group.leave(|| child.wait());
+        if let Err(error) = &status {
+            tracing::warn!(slot = self.slot, %group, %error, "cannot reap a child");
+        }
+        Exit {
+            code: status.as_ref().ok().and_then(ExitStatus::code),
+            signal: status.as_ref().ok().and_then(ExitStatus::signal),
+        }
+    }
+}
+
+fn group_of(child: &Child) -> Pid {
+    // Ids are positive 32-bit integers wherever this builds; nothing has the group i32::MAX.
+    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
+}
+
+/// Waits until the child has ended, and leaves it a zombie, so that its id stays its own.
+#[cfg(target_os = "linux")]
+fn await_end(child: Pid) {
+    use nix::errno::Errno;
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+    while waitid(Id::Pid(child), flags) == Err(Errno::EINTR) {}
+}
+
+/// Waits until the child has ended, and leaves it a zombie, so that its id stays its own.
+#[cfg(not(target_os = "linux"))]
+fn await_end(child: Pid) {
+    use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
+
+    let Ok(id) = usize::try_from(child.as_raw()) else {
+        return;
+    };
+    let flags = EvFlags::EV_ADD | EvFlags::EV_ONESHOT;
+    let ended = FilterFlag::NOTE_EXIT;
+    let change = KEvent::new(id, EventFilter::EVFILT_PROC, flags, ended, 0, 0);
+    let mut events = [change];
+    if let Ok(queue) = Kqueue::new() {
+        // An error means that the child has ended before it could be watched.
+        let _ = queue.kevent(&[change], &mut events, None);
+    }
+}

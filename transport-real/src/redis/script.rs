@@ -1,0 +1,32 @@
+//! The scripts, each put together from its own file and the parts that it shares with others.
+
+use std::sync::LazyLock;
+
+use redis::Script;
+
+macro_rules! scripts {
+    ($($name:ident: $($part:literal)+;)+) => {
+        $(pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
+            Script::new(concat!($(include_str!(concat!("scripts/", $part, ".lua")), "\n"),+))
+        });)+
+
+        /// All of them, to be loaded when a connection is made.
+        pub(super) static ALL: &[&LazyLock<Script>] = &[$(&$name),+];
+    };
+}
+
+scripts! {
+    SUBMIT: "prelude" "values" "submit";
+    OPEN_LEASE: "prelude" "open_lease";
+    CLAIM: "prelude" "values" "endings" "claim";
+    COMMIT: "prelude" "values" "endings" "commit";
+    REQUEUE: "prelude" "values" "endings" "give_back" "requeue";
+    ADOPT: "prelude" "values" "adopt";
+    RENEW: "prelude" "values" "renew";
+    REAP: "prelude" "values" "endings" "give_back" "reap";
+    RELEASE: "prelude" "values" "endings" "give_back" "release";
+    CANCEL: "prelude" "values" "endings" "cancel";
+    READ: "prelude" "read";
+    INSPECT: "prelude" "inspect";
+    OVERVIEW: "prelude" "overview";
+}

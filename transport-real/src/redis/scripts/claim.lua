@@ -1,0 +1,90 @@
+-- ARGV: 3 incarnation, 4 number, 5 max, 6 max suspects, 7 max losses, 8 the outcome of a task at
+-- that limit; then the tasks to leave where they are.
+-- Answers task, attempt, function, params, options, losses each; nil without a live lease.
+local incarnation, number, max = ARGV[3], ARGV[4], tonumber(ARGV[5])
+local lease = shard .. 'lease:' .. incarnation
+local kept = call('HMGET', lease, 'expires_at', 'claim_number', 'claim_answer')
+if not is_live(kept[1]) then return false end
+
+local claimed, count, answer, owned = {}, 0, {}, {}
+local function add(task, attempt, row)
+  local n = count * 6
+  claimed[n + 1], claimed[n + 2], claimed[n + 3] = task, attempt, row[3]
+  claimed[n + 4], claimed[n + 5], claimed[n + 6] = row[4], row[5], row[6] or '0'
+  count = count + 1
+end
+
+local last = kept[2] or '0'
+if not greater(number, last) then
+  if number == last then
+    for task, attempt in string.gmatch(kept[3] or '', '(%S+) (%d+)\n') do
+      local row = call('HMGET', shard .. 'task:' .. task, 'status', 'attempt', 'function', 'params',
+        'options', 'losses', 'holder')
+      if row[1] == 'RUNNING' and row[2] == attempt and dispatcher_of(row[7]) == incarnation then
+        add(task, attempt, row)
+      end
+    end
+  end
+  return claimed
+end
+
+local except = {}
+for i = 9, #ARGV do except[ARGV[i]] = true end
+local holder, max_losses = incarnation .. ' ' .. now .. ' -', tonumber(ARGV[7])
+
+-- Walks a queue from the front, lets `take` have each task that is there and not excepted, and
+-- takes out what it has seen. A task whose row was deleted goes the same way, unclaimed.
+local function walk(queue, limit, take)
+  local key, at, seen, skipped = shard .. queue, 0, {}, false
+  while count < limit do
+    local tasks = call('ZRANGE', key, at, at + limit - count - 1)
+    if #tasks == 0 then break end
+    for i = 1, #tasks do
+      local task = tasks[i]
+      if except[task] then
+        skipped = true
+      else
+        local row_key = shard .. 'task:' .. task
+        local row = call('HMGET', row_key, 'status', 'attempt', 'function', 'params', 'options',
+          'losses', 'marked')
+        if row[1] == 'QUEUED' then take(task, row_key, row) end
+        seen[#seen + 1] = task
+      end
+    end
+    at = at + #tasks
+  end
+  if skipped then
+    call_with('ZREM', key, seen)
+  elseif at > 0 then
+    call('ZREMRANGEBYRANK', key, 0, at - 1)
+  end
+end
+
+local function take(task, key, row)
+  local attempt = string.format('%.0f', row[2] + 1)
+  call('HSET', key, 'status', 'RUNNING', 'attempt', attempt, 'seat', '0', 'holder', holder)
+  owned[#owned + 1] = task
+  owned[#owned + 1] = attempt .. ' 0'
+  answer[#answer + 1] = task .. ' ' .. attempt .. '\n'
+  add(task, attempt, row)
+end
+
+-- Charges a marked loss first (R14).
+local function take_suspect(task, key, row)
+  if row[7] == '1' then
+    row[6] = string.format('%.0f', (row[6] or 0) + 1)
+    call('HSET', key, 'losses', row[6], 'marked', '0')
+  end
+  if tonumber(row[6] or 0) < max_losses then
+    take(task, key, row)
+  else
+    finish(task, key, 'FAILED', ARGV[8], '')
+  end
+end
+
+walk('suspects', math.min(tonumber(ARGV[6]), max), take_suspect)
+walk('ready', max, take)
+call_with('HSET', shard .. 'owned:' .. incarnation, owned)
+call('HSET', lease, 'claim_number', number, 'claim_answer', table.concat(answer))
+settle()
+return claimed

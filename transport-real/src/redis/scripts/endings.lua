@@ -1,0 +1,31 @@
+-- How tasks end. Rows are written at once; what belongs into one list or message is collected,
+-- and `settle` writes it: the last thing that a script does. ARGV[2]: the retention in ms.
+local retention = ARGV[2]
+local ended, freed, unqueued = {}, {}, {}
+
+-- The dispatcher no longer owns the task.
+local function free(dispatcher, task)
+  local tasks = freed[dispatcher]
+  if tasks then
+    tasks[#tasks + 1] = task
+  else
+    freed[dispatcher] = { task }
+  end
+end
+
+-- Writes an ending. The row goes by itself when its retention is over.
+local function finish(task, key, status, outcome, holder)
+  call('HSET', key, 'status', status, 'outcome', outcome, 'finished_at', now, 'params', '',
+    'holder', holder)
+  call('PEXPIRE', key, retention)
+  ended[#ended + 1] = task
+end
+
+local function settle()
+  for dispatcher, tasks in pairs(freed) do
+    call_with('HDEL', shard .. 'owned:' .. dispatcher, tasks)
+  end
+  call_with('ZREM', shard .. 'ready', unqueued)
+  call_with('ZREM', shard .. 'suspects', unqueued)
+  if #ended > 0 then call('PUBLISH', shard .. 'ended', table.concat(ended)) end
+end

@@ -1,0 +1,31 @@
+-- ARGV: 2 queue limit; then task, function, options, params each.
+-- Answers a letter a task: Accepted, Conflict, queue Full.
+local ready = shard .. 'ready'
+local room = tonumber(ARGV[2]) - call('ZCARD', ready) - call('ZCARD', shard .. 'suspects')
+local seq = tonumber(call('GET', shard .. 'seq') or 0)
+local verdicts, queued = {}, {}
+for i = 3, #ARGV, 4 do
+  local task, run = ARGV[i], ARGV[i + 1]
+  local key = shard .. 'task:' .. task
+  local known = call('HGET', key, 'function')
+  local verdict
+  if known then
+    verdict = known == run and 'A' or 'C'
+  elseif room <= 0 then
+    verdict = 'F'
+  else
+    verdict = 'A'
+    room, seq = room - 1, seq + 1
+    call('HSET', key, 'function', run, 'options', ARGV[i + 2], 'params', ARGV[i + 3],
+      'status', 'QUEUED', 'attempt', '0', 'seq', seq, 'submitted_at', now)
+    queued[#queued + 1] = seq
+    queued[#queued + 1] = task
+  end
+  verdicts[#verdicts + 1] = verdict
+end
+if #queued > 0 then
+  call_with('ZADD', ready, queued)
+  call('SET', shard .. 'seq', seq)
+  call('PUBLISH', shard .. 'doorbell', '')
+end
+return table.concat(verdicts)

@@ -1,0 +1,7 @@
+//! The adapters on the real thing, one module a topic.
+
+mod embedded;
+mod python_pool;
+mod redis_server;
+mod redis_trouble;
+mod store_differential;

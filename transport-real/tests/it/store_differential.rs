@@ -1,0 +1,309 @@
+//! The scripts against the specification: the same operations on `core`'s store and on a real
+//! Redis, at the same times. Every reply, every notice and the final state must agree.
+
+mod plan;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mpcsfaas_core::Machine;
+use mpcsfaas_core::id::{FunctionId, Incarnation, TaskId, WorkerId};
+use mpcsfaas_core::store::op::{
+    Claim, Claimed, EndReason, PAST_LIMIT, REAP_BATCH, Requeue, Submission,
+};
+use mpcsfaas_core::store::{Config, Notice, Op, Reply, Store};
+use mpcsfaas_core::task::{Function, Options, Versions};
+use mpcsfaas_core::time::WallTime;
+use mpcsfaas_transport_real::redis::shard::{Plan, Shard};
+use proptest::test_runner::{Config as Runs, TestRunner};
+use redis::{Connection, PubSub, Value};
+
+use self::plan::{DISPATCHERS, Next, Step, TASKS, Tracked, steps};
+use crate::redis_server::RedisServer;
+
+const FIRST: Incarnation = Incarnation { boot: 1, epoch: 0 };
+
+/// Small limits, so that random operations meet them.
+fn config() -> Config {
+    Config {
+        lease: Duration::from_secs(10),
+        max_losses: 2,
+        queue_limit: 5,
+        retention: Duration::from_secs(3600),
+    }
+}
+
+/// The two stores, side by side.
+struct Pair<'a> {
+    model: Store,
+    shard: Shard,
+    redis: &'a mut Connection,
+    now: WallTime,
+    rung: usize,
+    ended: BTreeSet<TaskId>,
+}
+
+impl<'a> Pair<'a> {
+    fn new(name: &str, config: Config, redis: &'a mut Connection) -> Pair<'a> {
+        Pair {
+            model: Store::new(config),
+            shard: Shard::new(name, config),
+            redis,
+            now: WallTime(1_700_000_000_000),
+            rung: 0,
+            ended: BTreeSet::new(),
+        }
+    }
+
+    /// Carries the operation out on both and answers what both said.
+    fn apply(&mut self, op: &Op) -> Reply {
+        let expected = self.model.apply(self.now, op.clone());
+        self.model.check().expect("the model is consistent");
+        let mut rang = false;
+        while let Some(notice) = self.model.poll_notice() {
+            match notice {
+                Notice::Queued => rang = true,
+                Notice::Ended(tasks) => self.ended.extend(tasks),
+            }
+        }
+        self.rung += usize::from(rang);
+        let got = match self.shard.plan(op, Some(self.now)) {
+            Plan::Known(reply) => reply,
+            Plan::Ask(call) => {
+                let mut answer = call.command.query::<Value>(self.redis);
+                if let (Err(_), Some(script)) = (&answer, call.script) {
+                    script.load(self.redis).expect("the script compiles");
+                    answer = call.command.query::<Value>(self.redis);
+                }
+                call.read(answer.expect("the script runs"))
+                    .expect("the answer is readable")
+            }
+        };
+        assert_eq!(got, expected, "Redis (left) against the model, for {op:?}");
+        got
+    }
+
+    fn submit(&mut self, tasks: impl IntoIterator<Item = u128>, options: Options) {
+        let batch = tasks
+            .into_iter()
+            .map(|task| Submission {
+                task: TaskId(task),
+                function: FunctionId(9),
+                params: Bytes::from_static(b"\0params\r\n"),
+                options,
+            })
+            .collect();
+        self.apply(&Op::Submit(batch));
+    }
+
+    fn claim(&mut self, incarnation: Incarnation, number: u64, max: u32) -> Vec<Claimed> {
+        let reply = self.apply(&Op::Claim(Claim {
+            incarnation,
+            number,
+            max,
+            suspects: max,
+            except: vec![],
+        }));
+        match reply {
+            Reply::Claimed(claimed) => claimed,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Everything that can be seen of the state, then the order of the queues.
+    fn compare_state(&mut self, tasks: impl IntoIterator<Item = TaskId>) {
+        for task in tasks {
+            self.apply(&Op::Inspect { task });
+            self.apply(&Op::Read(vec![task]));
+        }
+        self.apply(&Op::Overview);
+        for incarnation in DISPATCHERS {
+            self.apply(&plan::renew(incarnation));
+        }
+        let last = Incarnation { boot: 99, epoch: 0 };
+        self.apply(&Op::OpenLease { incarnation: last });
+        self.claim(last, 1, 100_000);
+    }
+}
+
+/// What the scripts of one shard published, up to the marker that this sends.
+fn heard(pair: &mut Pair<'_>, channels: &mut PubSub<'_>) -> (usize, BTreeSet<TaskId>) {
+    let (doorbell, ended) = (pair.shard.doorbell(), pair.shard.ended());
+    redis::cmd("PUBLISH")
+        .arg(&doorbell)
+        .arg("end")
+        .exec(pair.redis)
+        .expect("published");
+    let mut rung = 0;
+    let mut tasks = BTreeSet::new();
+    loop {
+        let message = channels.get_message().expect("a message in time");
+        let payload = std::str::from_utf8(message.get_payload_bytes()).expect("text");
+        let channel = message.get_channel_name();
+        if channel == doorbell && payload == "end" {
+            return (rung, tasks);
+        } else if channel == doorbell {
+            rung += 1;
+        } else if channel == ended {
+            let ids = payload.as_bytes().chunks(36).map(std::str::from_utf8);
+            tasks.extend(ids.map(|id| id.expect("text").parse::<TaskId>().expect("an id")));
+        }
+    }
+}
+
+fn check(steps: &[Step], name: &str, redis: &mut Connection, channels: &mut PubSub<'_>) {
+    let mut pair = Pair::new(name, config(), redis);
+    let mut tracked = Tracked::default();
+    for step in steps {
+        match tracked.next(step, &pair.model) {
+            Next::Apply(op) => drop(pair.apply(&op)),
+            Next::Pause(time) => pair.now = pair.now + time,
+        }
+    }
+    pair.compare_state(TASKS.map(TaskId));
+    let (rung, ended) = heard(&mut pair, channels);
+    assert_eq!(rung, pair.rung, "how often the doorbell rang");
+    assert_eq!(ended, pair.ended, "which tasks were announced as ended");
+}
+
+#[test]
+fn random_operations_agree() {
+    let server = RedisServer::start();
+    let redis = RefCell::new(server.connection());
+    let mut hearing = server.connection();
+    let channels = RefCell::new(hearing.as_pubsub());
+    channels
+        .borrow_mut()
+        .psubscribe("mpcsfaas:*")
+        .expect("subscribed");
+    let run = Cell::new(0);
+    let mut runner = TestRunner::new(Runs {
+        cases: 500,
+        failure_persistence: None,
+        ..Runs::default()
+    });
+    let result = runner.run(&steps(50), |steps| {
+        run.set(run.get() + 1);
+        let name = format!("run{}", run.get());
+        check(
+            &steps,
+            &name,
+            &mut redis.borrow_mut(),
+            &mut channels.borrow_mut(),
+        );
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn only_the_newest_attempts_are_remembered() {
+    let server = RedisServer::start();
+    let mut redis = server.connection();
+    let mut pair = Pair::new("q0", config(), &mut redis);
+    pair.apply(&Op::OpenLease { incarnation: FIRST });
+    pair.submit([1], Options::default());
+    for attempt in 1..=PAST_LIMIT as u32 + 3 {
+        assert_eq!(pair.claim(FIRST, u64::from(attempt), 1).len(), 1);
+        pair.apply(&Op::Requeue(vec![Requeue {
+            task: TaskId(1),
+            attempt,
+            owner: FIRST,
+            seat: 0,
+            worker: Some(WorkerId(u64::from(attempt)).into()),
+            reason: EndReason::HandedBack,
+        }]));
+    }
+    let Reply::Inspected(Some(view)) = pair.apply(&Op::Inspect { task: TaskId(1) }) else {
+        panic!("the task is there");
+    };
+    assert_eq!(view.past.len(), PAST_LIMIT);
+    assert_eq!(view.past.first().map(|past| past.attempt), Some(4));
+}
+
+#[test]
+fn a_reap_stops_at_its_limit_and_the_next_goes_on() {
+    let server = RedisServer::start();
+    let mut redis = server.connection();
+    let limits = Config {
+        queue_limit: 10_000,
+        ..config()
+    };
+    let mut pair = Pair::new("q0", limits, &mut redis);
+    let tasks = 1..=REAP_BATCH as u128 + 500;
+    for incarnation in DISPATCHERS {
+        pair.apply(&Op::OpenLease { incarnation });
+    }
+    pair.submit(tasks.clone(), Options::default());
+    pair.claim(DISPATCHERS[1], 1, 700);
+    pair.claim(DISPATCHERS[0], 1, 900);
+    pair.now = pair.now + limits.lease;
+    let first = pair.apply(&Op::Reap);
+    assert_eq!(
+        first,
+        Reply::Reaped {
+            tasks: 1_000,
+            more: true
+        }
+    );
+    pair.apply(&Op::Overview);
+    let second = pair.apply(&Op::Reap);
+    assert_eq!(
+        second,
+        Reply::Reaped {
+            tasks: 500,
+            more: false
+        }
+    );
+    pair.compare_state(tasks.map(TaskId));
+}
+
+#[test]
+fn functions_are_kept_as_the_original_keeps_them() {
+    let server = RedisServer::start();
+    let mut redis = server.connection();
+    let mut pair = Pair::new("q0", config(), &mut redis);
+    let id = FunctionId(7);
+    pair.apply(&Op::GetFunction { id });
+    let function = Function {
+        name: "double".to_owned(),
+        body: (0..=255).collect(),
+        options: Options {
+            timeout_ms: Some(1_500),
+            at_most_once: true,
+        },
+        pickled_by: Versions::default(),
+    };
+    pair.apply(&Op::PutFunction { id, function });
+    pair.apply(&Op::GetFunction { id });
+    let row: String = redis::cmd("GET")
+        .arg(format!("function:{id}"))
+        .query(pair.redis)
+        .expect("the row is there");
+    let row: serde_json::Value = serde_json::from_str(&row).expect("JSON");
+    assert_eq!(row["name"], "double");
+    let payload = row["payload"].as_str().expect("text");
+    assert!(payload.lines().all(|line| line.len() <= 76) && payload.ends_with('\n'));
+}
+
+#[test]
+fn a_result_has_a_time_to_live_and_a_waiting_task_has_none() {
+    let server = RedisServer::start();
+    let mut redis = server.connection();
+    let mut pair = Pair::new("q0", config(), &mut redis);
+    pair.submit([1, 2], Options::default());
+    pair.apply(&Op::Cancel { task: TaskId(1) });
+    let mut left = |task: u128| -> i64 {
+        redis::cmd("PTTL")
+            .arg(format!("mpcsfaas:{{q0}}:task:{}", TaskId(task)))
+            .query(pair.redis)
+            .expect("a number")
+    };
+    let ended = left(1);
+    assert!((3_590_000..=3_600_000).contains(&ended), "{ended} ms");
+    assert_eq!(left(2), -1);
+}
