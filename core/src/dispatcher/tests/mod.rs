@@ -5,6 +5,7 @@
 //! session have no gap (R8).
 
 mod claims;
+mod hostile;
 mod leases;
 mod leaving;
 mod legacy;

@@ -289,3 +289,22 @@ fn claim_for(env: &mut TestEnv, incarnation: Incarnation, max: u32) {
         except: vec![],
     }));
 }
+
+#[test]
+fn a_claim_leaves_out_what_may_be_queued_while_its_result_is_here() {
+    let mut env = TestEnv::new();
+    env.join(1, 1);
+    env.submit(1);
+    env.hold_store();
+    env.wait(secs(3));
+    env.hello(1, Greeting::push(1).finished(tasks([1])));
+    env.finish(1, task(1, 1));
+    env.join(2, 1);
+    env.release_store();
+    assert_eq!(
+        (env.status(1), env.row(1).attempt),
+        (Status::Completed, 1),
+        "given back by the death, and committed all the same"
+    );
+    assert_eq!(env.given(2), []);
+}

@@ -6,6 +6,7 @@
 
 mod children;
 mod credit;
+mod hostile;
 mod leaving;
 mod limits;
 mod sessions;
