@@ -20,6 +20,9 @@ use crate::wire::message::{Run, TaskRef, ToWorker};
 pub(super) struct Queue {
     /// The doorbell rang, or a poll is due, since the last claim was sent.
     rung: bool,
+    /// The last claim had no place for a task with a loss, so that its answer does not tell whether
+    /// some wait (R14).
+    blind: bool,
     /// The number of the last claim sent.
     pub(super) number: u64,
     /// How many tasks the claim under way may bring.
@@ -54,12 +57,14 @@ impl Dispatcher {
         if !able || free == 0 || self.queue.expected > 0 {
             return;
         }
-        if !self.queue.rung {
+        let suspects = self.roster.free_clean();
+        if !self.queue.rung && !(self.queue.blind && suspects > 0) {
             self.timers.set_if_idle(Timer::Poll, now + self.config.poll);
             return;
         }
         self.timers.cancel(&Timer::Poll);
         self.queue.rung = false;
+        self.queue.blind = suspects == 0;
         self.queue.number += 1;
         let max = u32::try_from(free)
             .unwrap_or(u32::MAX)
@@ -70,7 +75,7 @@ impl Dispatcher {
             incarnation: self.incarnation,
             number: self.queue.number,
             max,
-            suspects: self.roster.free_clean(),
+            suspects,
             except,
         };
         self.ask(Op::Claim(claim), Vec::new());

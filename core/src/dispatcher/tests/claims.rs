@@ -248,8 +248,21 @@ fn two_tasks_with_a_loss_never_share_a_worker() {
     env.submit(3);
     assert_eq!(env.given(2), [task(3, 1)], "others may");
     env.join(3, 4);
-    env.wait(ms(500));
     assert_eq!(env.given(3), [task(2, 2)]);
+}
+
+#[test]
+fn tasks_with_a_loss_follow_each_other_without_a_pause() {
+    let mut env = TestEnv::new();
+    env.join(1, 3);
+    env.submit_all(1..=3);
+    env.wait(secs(3));
+    env.join(2, 4);
+    for number in 1..=3 {
+        assert_eq!(env.given(2), [task(number, 2)]);
+        env.finish(2, task(number, 2));
+    }
+    assert_eq!(env.status(3), Status::Completed);
 }
 
 #[test]
