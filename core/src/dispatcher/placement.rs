@@ -58,7 +58,7 @@ impl Dispatcher {
             return;
         }
         let suspects = self.roster.free_clean();
-        if !self.queue.rung && !(self.queue.blind && suspects > 0) {
+        if !self.queue.rung && (!self.queue.blind || suspects == 0) {
             self.timers.set_if_idle(Timer::Poll, now + self.config.poll);
             return;
         }
@@ -178,12 +178,16 @@ impl Dispatcher {
             .filter(|id| self.functions.contains_key(id))
             .copied()
             .collect();
-        let mut runs: BTreeMap<WorkerKey, Vec<(FunctionId, Run)>> = BTreeMap::new();
+        let mut waiting: Vec<TaskRef> = Vec::new();
         for id in ready {
-            for key in self.fetching.remove(&id).unwrap_or_default() {
-                if let Some((worker, run)) = self.place_one(now, key) {
-                    runs.entry(worker).or_default().push((id, run));
-                }
+            waiting.extend(self.fetching.remove(&id).unwrap_or_default());
+        }
+        // Those with a loss first: not every free worker may have them (R14).
+        waiting.sort_by_key(|key| !self.beliefs.get(key).is_some_and(|belief| belief.suspect));
+        let mut runs: BTreeMap<WorkerKey, Vec<(FunctionId, Run)>> = BTreeMap::new();
+        for key in waiting {
+            if let Some((worker, run)) = self.place_one(now, key) {
+                runs.entry(worker).or_default().push((run.function, run));
             }
         }
         for (worker, batch) in runs {
