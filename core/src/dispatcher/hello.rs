@@ -10,6 +10,7 @@ use super::{Dispatcher, Output};
 use crate::id::{Session, WorkerKey};
 use crate::store::op::EndReason;
 use crate::time::Instant;
+use crate::wire::json::ToWorker as ToLegacy;
 use crate::wire::message::{
     FromDispatcher, FromWorker, Hello, TaskRef, ToDispatcher, ToWorker, UNNUMBERED,
 };
@@ -310,10 +311,14 @@ impl Dispatcher {
         given_back
     }
 
-    /// Bytes that make no sense are counted and otherwise ignored (P8).
+    /// Bytes that make no sense are counted and otherwise ignored (P8). A lock-step peer waits
+    /// for an answer, so it gets one.
     pub(super) fn on_junk(&mut self, peer: Peer) {
         self.counters.junk += 1;
-        tracing::debug!(?peer, "junk");
+        if peer.delimited {
+            let message = "not a message of this protocol".to_owned();
+            self.outputs.push_back(Output::SendLegacy { peer, message: ToLegacy::Error { message } });
+        }
     }
 
     /// Says something in a worker's current session.
