@@ -1,0 +1,3 @@
+//! Integration tests of the adapters, one module a topic.
+
+mod http;
