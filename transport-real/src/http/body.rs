@@ -80,6 +80,22 @@ async fn receive_within(
     }
 }
 
+/// Does what takes time in proportion to `bytes`: here if they are few, and otherwise on a thread
+/// that may block, so that one large payload does not hold up everybody's small ones.
+///
+/// # Errors
+/// [`ApiError::Internal`] if it panics.
+pub(super) async fn work_on<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    if bytes <= MEMORY_UNIT {
+        return Ok(work());
+    }
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| ApiError::Internal)
+}
+
 async fn room_for(
     gateway: &Gateway,
     bytes: usize,

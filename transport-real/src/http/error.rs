@@ -55,9 +55,9 @@ pub(super) enum ApiError {
     /// The store does not answer.
     #[error(transparent)]
     StoreAway(#[from] StoreAway),
-    /// The store answered another question than was asked.
+    /// A fault of the gateway or the store: its log says which.
     #[error("Internal Server Error")]
-    UnexpectedReply,
+    Internal,
 }
 
 /// Why a payload cannot be what it should be.
@@ -75,7 +75,7 @@ impl ApiError {
     /// For a reply that no home of the store gives to what was asked.
     pub(super) fn unexpected(reply: &Reply) -> ApiError {
         tracing::error!(?reply, "the store's reply does not fit the request");
-        ApiError::UnexpectedReply
+        ApiError::Internal
     }
 
     fn status(&self) -> StatusCode {
@@ -88,7 +88,7 @@ impl ApiError {
             ApiError::SlowBody => StatusCode::REQUEST_TIMEOUT,
             ApiError::QueueFull => StatusCode::TOO_MANY_REQUESTS,
             ApiError::Overloaded(_) | ApiError::StoreAway(_) => StatusCode::SERVICE_UNAVAILABLE,
-            ApiError::UnexpectedReply => StatusCode::INTERNAL_SERVER_ERROR,
+            ApiError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Gateway;
-use super::body::receive;
+use super::body::{receive, work_on};
 use super::error::{ApiError, BadPayload, Refusal, ValidationError};
 use super::fields::{Fields, given, parse};
 
@@ -80,7 +80,8 @@ pub(super) async fn register(
     body: Body,
 ) -> Result<Json<Registered>, ApiError> {
     let received = receive(&gateway, &headers, body).await?;
-    let function = function_in(&received.bytes, gateway.config.payload_limit)?;
+    let (bytes, limit) = (received.bytes.clone(), gateway.config.payload_limit);
+    let function = work_on(bytes.len(), move || function_in(&bytes, limit)).await??;
     let id = FunctionId(Uuid::new_v4().as_u128());
     let options = function.options;
     match gateway.ask(Op::PutFunction { id, function }).await? {

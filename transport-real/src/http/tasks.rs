@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Gateway;
-use super::body::receive;
+use super::body::{receive, work_on};
 use super::error::{ApiError, BadPayload, Refusal, ValidationError};
 use super::fields::{Fields, given, parse};
 use super::functions::decode;
@@ -98,14 +98,13 @@ pub(super) async fn execute(
     body: Body,
 ) -> Result<Json<Accepted>, ApiError> {
     let received = receive(&gateway, &headers, body).await?;
-    let asked = asked_in(&received.bytes)?;
+    let (bytes, limit) = (received.bytes.clone(), gateway.config.payload_limit);
+    let asked = work_on(bytes.len(), move || asked_in(&bytes, limit)).await??;
     let defaults = gateway.function_options(asked.function).await?;
-    let params = decode(&asked.payload, gateway.config.payload_limit)?;
-    pickle::check_params(&params).map_err(BadPayload::from)?;
     let task = asked
         .task
         .unwrap_or_else(|| TaskId(Uuid::new_v4().as_u128()));
-    let submission = asked.submission(task, params, defaults);
+    let submission = asked.submission(task, defaults)?;
     match gateway.ask(Op::Submit(vec![submission])).await? {
         Reply::Submitted(verdicts) => match verdicts.as_slice() {
             [Submitted::Accepted] => Ok(Json(Accepted {
@@ -122,36 +121,48 @@ pub(super) async fn execute(
 /// What a client asks to run.
 struct Asked {
     function: FunctionId,
-    payload: String,
+    /// The parameters, or what is wrong with them: told only if there is such a function.
+    params: Result<Bytes, ApiError>,
     timeout_ms: Option<u64>,
     at_most_once: Option<bool>,
     task: Option<TaskId>,
 }
 
-fn asked_in(bytes: &[u8]) -> Result<Asked, ApiError> {
+fn asked_in(bytes: &[u8], payload_limit: usize) -> Result<Asked, ApiError> {
     let body: ExecuteFunction = parse(bytes)?;
     let mut fields = Fields::new(bytes);
-    let asked = Asked {
-        function: FunctionId(fields.uuid("function_id", body.function_id)),
-        payload: fields.text("payload", body.payload),
-        timeout_ms: fields.timeout_ms("timeout_s", body.timeout_s),
-        at_most_once: fields.flag("at_most_once", body.at_most_once),
-        task: fields.optional_uuid("task_id", body.task_id).map(TaskId),
-    };
-    fields.finish(asked)
+    let function = FunctionId(fields.uuid("function_id", body.function_id));
+    let payload = fields.text("payload", body.payload);
+    let timeout_ms = fields.timeout_ms("timeout_s", body.timeout_s);
+    let at_most_once = fields.flag("at_most_once", body.at_most_once);
+    let task = fields.optional_uuid("task_id", body.task_id).map(TaskId);
+    let payload = fields.finish(payload)?;
+    Ok(Asked {
+        function,
+        params: params_in(&payload, payload_limit),
+        timeout_ms,
+        at_most_once,
+        task,
+    })
+}
+
+fn params_in(payload: &str, limit: usize) -> Result<Bytes, ApiError> {
+    let params = decode(payload, limit)?;
+    pickle::check_params(&params).map_err(BadPayload::from)?;
+    Ok(params)
 }
 
 impl Asked {
-    fn submission(self, task: TaskId, params: Bytes, defaults: Options) -> Submission {
-        Submission {
+    fn submission(self, task: TaskId, defaults: Options) -> Result<Submission, ApiError> {
+        Ok(Submission {
             task,
             function: self.function,
-            params,
+            params: self.params?,
             options: Options {
                 timeout_ms: self.timeout_ms.or(defaults.timeout_ms),
                 at_most_once: self.at_most_once.unwrap_or(defaults.at_most_once),
             },
-        }
+        })
     }
 }
 
@@ -202,12 +213,14 @@ pub(super) async fn result(
         true => gateway.read(task).await?,
         false => gateway.read_at_end(task, wait, closing).await?,
     };
+    let result = match state.outcome {
+        Some(outcome) => encoded(outcome).await?,
+        None => String::new(),
+    };
     Ok(Json(TaskResult {
         task_id: Uuid::from_u128(task.0),
         status: state.status.as_str(),
-        result: state
-            .outcome
-            .map_or_else(String::new, |outcome| encoded(&outcome)),
+        result,
     }))
 }
 
@@ -265,12 +278,13 @@ impl Gateway {
 }
 
 /// The result as the original's clients read it.
-fn encoded(outcome: &Outcome) -> String {
-    match &outcome.result {
-        Ok(result) => mime_base64::encode_mime(result),
+async fn encoded(outcome: Outcome) -> Result<String, ApiError> {
+    let pickled = match outcome.result {
+        Ok(result) => result,
         Err(failure) if failure.pickled_message.is_empty() => {
-            mime_base64::encode_mime(&pickle::pickle_str(&failure.message))
+            pickle::pickle_str(&failure.message).into()
         }
-        Err(failure) => mime_base64::encode_mime(&failure.pickled_message),
-    }
+        Err(failure) => failure.pickled_message,
+    };
+    work_on(pickled.len(), move || mime_base64::encode_mime(&pickled)).await
 }
