@@ -90,7 +90,11 @@ async fn watch_link(store: StoreHandle, inputs: mpsc::Sender<Input>) {
         let up = *link.borrow_and_update() == Link::Up;
         if up != was_up {
             was_up = up;
-            let input = if up { Input::StoreConnected } else { Input::StoreDisconnected };
+            let input = if up {
+                Input::StoreConnected
+            } else {
+                Input::StoreDisconnected
+            };
             if inputs.send(input).await.is_err() {
                 return;
             }

@@ -19,9 +19,7 @@ pub struct LocalDial {
 
 /// A dispatcher's transport that knows one worker. Returns the worker's end, and where the
 /// dispatcher's messages go.
-pub fn connect(
-    dispatcher: mpsc::Sender<Input>,
-) -> (LocalDial, mpsc::UnboundedSender<Outgoing>) {
+pub fn connect(dispatcher: mpsc::Sender<Input>) -> (LocalDial, mpsc::UnboundedSender<Outgoing>) {
     let (switch, dialled) = mpsc::unbounded_channel();
     let (outgoing_in, outgoing) = mpsc::unbounded_channel();
     tokio::spawn(deliver(outgoing, dialled));
@@ -59,13 +57,19 @@ impl Dial for LocalDial {
         inputs: mpsc::Sender<worker::Input>,
     ) -> mpsc::UnboundedSender<FromWorker> {
         let identity = Bytes::copy_from_slice(&session.to_be_bytes());
-        let peer = Peer { identity, delimited: false };
+        let peer = Peer {
+            identity,
+            delimited: false,
+        };
         let _ = self.switch.send((peer.clone(), inputs));
         let (messages_in, mut messages) = mpsc::unbounded_channel();
         let dispatcher = self.dispatcher.clone();
         tokio::spawn(async move {
             while let Some(message) = messages.recv().await {
-                let input = Input::MessageReceived { peer: peer.clone(), message };
+                let input = Input::MessageReceived {
+                    peer: peer.clone(),
+                    message,
+                };
                 if dispatcher.send(input).await.is_err() {
                     return;
                 }

@@ -70,8 +70,14 @@ impl Dispatcher {
             return self.exit();
         }
         self.leaving = Leaving::Releasing;
-        self.timers.set(Timer::Drain, now + self.config.timing.timeout);
-        self.ask(Op::Release { incarnation: self.incarnation }, Vec::new());
+        self.timers
+            .set(Timer::Drain, now + self.config.timing.timeout);
+        self.ask(
+            Op::Release {
+                incarnation: self.incarnation,
+            },
+            Vec::new(),
+        );
     }
 
     pub(super) fn exit(&mut self) {

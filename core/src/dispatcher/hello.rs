@@ -317,7 +317,10 @@ impl Dispatcher {
         self.counters.junk += 1;
         if peer.delimited {
             let message = "not a message of this protocol".to_owned();
-            self.outputs.push_back(Output::SendLegacy { peer, message: ToLegacy::Error { message } });
+            self.outputs.push_back(Output::SendLegacy {
+                peer,
+                message: ToLegacy::Error { message },
+            });
         }
     }
 

@@ -30,7 +30,10 @@ pub struct DealerDial {
 impl DealerDial {
     /// Dials `endpoint`, such as `tcp://localhost:5555`, as this worker.
     pub fn new(worker: WorkerId, endpoint: impl Into<String>) -> DealerDial {
-        DealerDial { worker, endpoint: endpoint.into() }
+        DealerDial {
+            worker,
+            endpoint: endpoint.into(),
+        }
     }
 }
 
@@ -61,7 +64,9 @@ async fn serve(
     mut outgoing: mpsc::UnboundedReceiver<FromWorker>,
 ) -> ZmqResult<()> {
     let mut options = SocketOptions::default();
-    options.peer_identity(identity.parse()?).connect_timeout(CONNECT_LIMIT);
+    options
+        .peer_identity(identity.parse()?)
+        .connect_timeout(CONNECT_LIMIT);
     let mut socket = DealerSocket::with_options(options);
     let mut events = socket.monitor();
     socket.connect(endpoint).await?;

@@ -33,13 +33,16 @@ pub struct Router {
 /// The endpoint cannot be bound.
 pub async fn bind(endpoint: &str, inputs: mpsc::Sender<Input>) -> Result<Router, BindError> {
     let mut socket = RouterSocket::new();
-    let bound: Endpoint = socket
-        .bind(endpoint)
-        .await
-        .map_err(|source| BindError { endpoint: endpoint.to_owned(), source })?;
+    let bound: Endpoint = socket.bind(endpoint).await.map_err(|source| BindError {
+        endpoint: endpoint.to_owned(),
+        source,
+    })?;
     let (outgoing, messages) = mpsc::unbounded_channel();
     tokio::spawn(serve(socket, inputs, messages));
-    Ok(Router { endpoint: bound.to_string(), outgoing })
+    Ok(Router {
+        endpoint: bound.to_string(),
+        outgoing,
+    })
 }
 
 async fn serve(
@@ -103,8 +106,13 @@ impl Peers {
         if delimited {
             self.delimited.insert(identity.clone(), ());
         }
-        let peer = Peer { identity, delimited };
-        let Some(body) = body else { return self.junk(peer, "an unknown number of frames") };
+        let peer = Peer {
+            identity,
+            delimited,
+        };
+        let Some(body) = body else {
+            return self.junk(peer, "an unknown number of frames");
+        };
         if body.len() > FRAME_LIMIT {
             return self.junk(peer, "a frame over the limit");
         }
@@ -126,7 +134,10 @@ impl Peers {
         let identity = Bytes::copy_from_slice(identity);
         self.junk.remove(&identity);
         let delimited = self.delimited.remove(&identity).is_some();
-        Peer { identity, delimited }
+        Peer {
+            identity,
+            delimited,
+        }
     }
 }
 
