@@ -177,18 +177,22 @@ class Runner:
         A function may fork, and then a copy of this process comes back here too. The copy ends as a script of its own
         would have ended, and the reply is left to the original.
         """
-        ended_by: BaseException | None = None
         try:
-            return call(*args, **kwargs)
+            result = call(*args, **kwargs)
         except BaseException as error:
-            ended_by = error
+            self.end_if_copy(error)
             raise
-        finally:
-            if os.getpid() != self.pid:
-                if ended_by is not None and not isinstance(ended_by, SystemExit):
-                    traceback.print_exception(type(ended_by), ended_by, user_frames(ended_by))
-                self.restore_streams()
-                os._exit(exit_code(ended_by))
+        self.end_if_copy(None)
+        return result
+
+    def end_if_copy(self, error: BaseException | None) -> None:
+        """Does not return in a forked copy of the process."""
+        if os.getpid() == self.pid:
+            return
+        if error is not None and not isinstance(error, SystemExit):
+            traceback.print_exception(type(error), error, user_frames(error))
+        self.restore_streams()
+        os._exit(exit_code(error))
 
     def pickled(self, result: Any) -> bytes:
         """The result for dill.loads: by the C pickler when it is made of plain builtins, else by dill."""
@@ -377,11 +381,47 @@ def kill_children() -> int:
             return len(killed)
         if reaped:
             continue
-        signalled = [child for child in children() if signal_kill(child)]
-        if not signalled:
+        helpers = multiprocessing_helpers()
+        signalled = [child for child in children() if child not in helpers and signal_kill(child)]
+        if signalled:
+            killed.update(signalled)
+            os.waitpid(-1, 0)
+        elif helpers:
+            stop_helper(*next(iter(helpers.items())))
+        else:
             return len(killed)
-        killed.update(signalled)
-        os.waitpid(-1, 0)
+
+
+def multiprocessing_helpers() -> dict[int, Any]:
+    """The processes that multiprocessing keeps for its next use, by their ids; no task has to answer for them.
+
+    The fork server comes first, because its children turn up here, to be killed, when it has ended.
+    """
+    found = {}
+    for module, name, pid_name in (
+        ("multiprocessing.forkserver", "_forkserver", "_forkserver_pid"),
+        ("multiprocessing.resource_tracker", "_resource_tracker", "_pid"),
+    ):
+        helper = getattr(sys.modules.get(module), name, None)
+        pid = getattr(helper, pid_name, None)
+        if pid is not None:
+            found[pid] = helper
+    return found
+
+
+def stop_helper(pid: int, helper: Any) -> None:
+    """Stops a helper by multiprocessing's own means, so that the next task which needs one gets a new one.
+
+    That waits until nobody holds the helper's pipe. The fork server's own children do, so it is killed first; the
+    resource tracker is not, because it cleans up at its end. If a helper has died already, multiprocessing is made to
+    forget it.
+    """
+    if type(helper).__name__ == "ForkServer":
+        signal_kill(pid)
+    try:
+        helper._stop()
+    except Exception:
+        helper.__init__()
 
 
 def signal_kill(pid: int) -> bool:
