@@ -15,6 +15,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::timing::{ENVELOPE, FRAME_LIMIT, OUTPUT_LIMIT, PAYLOAD_LIMIT, TEXT_LIMIT};
+
 /// The state of a task as every client sees it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Status {
@@ -137,6 +139,36 @@ impl Outcome {
         }
     }
 
+    /// The same, cut so that it fits a frame whoever made it: a result over [`PAYLOAD_LIMIT`]
+    /// becomes a failure, and texts and output lose their end.
+    pub fn limited(mut self) -> Outcome {
+        if let Ok(result) = &self.result
+            && result.len() > PAYLOAD_LIMIT
+        {
+            let size = result.len();
+            let message = format!("result too large: {size} bytes, limit {PAYLOAD_LIMIT}");
+            self.result = Err(Failure::new(FailureKind::ResultTooLarge, message));
+        }
+        let room = match &mut self.result {
+            Ok(result) => FRAME_LIMIT - ENVELOPE - result.len(),
+            Err(failure) => {
+                failure.limit();
+                OUTPUT_LIMIT
+            }
+        };
+        self.output.truncate(room.min(OUTPUT_LIMIT));
+        self
+    }
+
+    /// How many bytes of a message it takes, less some small change.
+    pub fn size(&self) -> usize {
+        let result = match &self.result {
+            Ok(result) => result.len(),
+            Err(failure) => failure.size(),
+        };
+        result + self.output.len()
+    }
+
     /// The state that committing this outcome leads to.
     pub const fn status(&self) -> Status {
         match self.result {
@@ -177,6 +209,25 @@ impl Failure {
             exit_code: None,
             signal: None,
         }
+    }
+
+    fn limit(&mut self) {
+        for text in [&mut self.exception, &mut self.message, &mut self.traceback] {
+            let end = (0..=TEXT_LIMIT.min(text.len()))
+                .rev()
+                .find(|end| text.is_char_boundary(*end));
+            text.truncate(end.unwrap_or_default());
+        }
+        // A pickle cannot be cut; without it, one is made from the message. Twice the limit
+        // leaves room for the pickle of a text that is itself within it.
+        if self.pickled_message.len() > 2 * TEXT_LIMIT {
+            self.pickled_message = Bytes::new();
+        }
+    }
+
+    fn size(&self) -> usize {
+        let texts = [&self.exception, &self.message, &self.traceback];
+        texts.map(String::len).iter().sum::<usize>() + self.pickled_message.len()
     }
 }
 
@@ -278,6 +329,37 @@ mod tests {
             "QUEUED>RUNNING QUEUED>COMPLETED QUEUED>FAILED \
              RUNNING>QUEUED RUNNING>COMPLETED RUNNING>FAILED"
         );
+    }
+
+    #[test]
+    fn an_outcome_is_cut_to_what_a_frame_can_carry() {
+        let large = Outcome {
+            result: Ok(Bytes::from(vec![0; PAYLOAD_LIMIT])),
+            output: Bytes::from(vec![0; 10 * OUTPUT_LIMIT]),
+        };
+        let cut = large.limited();
+        assert_eq!(cut.size(), FRAME_LIMIT - ENVELOPE);
+        assert_eq!(cut.clone().limited(), cut);
+
+        let larger = Outcome::completed(vec![0; PAYLOAD_LIMIT + 1]).limited();
+        let failure = larger.result.expect_err("too large");
+        assert_eq!(failure.kind, FailureKind::ResultTooLarge);
+
+        let mut wordy = Failure::new(FailureKind::Raised, "ä".repeat(TEXT_LIMIT));
+        wordy.traceback = format!("a{}", "ä".repeat(TEXT_LIMIT));
+        wordy.pickled_message = Bytes::from(vec![0; 1 << 20]);
+        let cut = Outcome {
+            result: Err(wordy),
+            output: Bytes::new(),
+        };
+        let failure = cut.limited().result.expect_err("a failure");
+        assert_eq!(failure.message.len(), TEXT_LIMIT);
+        assert_eq!(
+            failure.traceback.len(),
+            TEXT_LIMIT - 1,
+            "no half characters"
+        );
+        assert!(failure.pickled_message.is_empty());
     }
 
     #[test]

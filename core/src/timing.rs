@@ -7,8 +7,17 @@ use serde::{Deserialize, Serialize};
 /// The largest pickled payload or result, in bytes.
 pub const PAYLOAD_LIMIT: usize = 8 << 20;
 
+/// The most that is kept of what a task prints, in bytes.
+pub const OUTPUT_LIMIT: usize = 64 << 10;
+
+/// The most that is kept of each text of a failure, in bytes.
+pub const TEXT_LIMIT: usize = 64 << 10;
+
 /// The largest message between dispatcher and worker, in bytes.
 pub const FRAME_LIMIT: usize = PAYLOAD_LIMIT + (64 << 10);
+
+/// What a frame keeps free of payload and output for the rest of a message, in bytes.
+pub const ENVELOPE: usize = 1 << 10;
 
 /// A batch of tasks or results is cut when its payloads reach this many bytes.
 pub const BATCH_BYTES: usize = 1 << 20;

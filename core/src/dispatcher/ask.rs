@@ -319,7 +319,7 @@ impl Batches {
         let Place::Committing { at, outcome } = &belief.place else {
             return false;
         };
-        let bytes = outcome.result.as_ref().map_or(0, |result| result.len());
+        let bytes = outcome.size();
         let full = self.commits.len() >= BATCH_ITEMS || self.commit_bytes + bytes > BATCH_BYTES;
         if full && !self.commits.is_empty() {
             return false;

@@ -77,6 +77,10 @@ impl Dispatcher {
             return;
         };
         self.free_credit(key, &belief);
+        // Also a worker's word can move it, before it has been placed.
+        if matches!(belief.place, Place::Unplaced(_)) {
+            self.queue.unplaced -= 1;
+        }
         belief.place = place;
         self.use_credit(key, &belief);
         self.beliefs.insert(key, belief);

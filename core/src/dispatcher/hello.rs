@@ -10,7 +10,6 @@ use super::{Dispatcher, Output};
 use crate::id::{Session, WorkerKey};
 use crate::store::op::EndReason;
 use crate::time::Instant;
-use crate::wire::json::ToWorker as ToLegacy;
 use crate::wire::message::{
     FromDispatcher, FromWorker, Hello, TaskRef, ToDispatcher, ToWorker, UNNUMBERED,
 };
@@ -311,17 +310,12 @@ impl Dispatcher {
         given_back
     }
 
-    /// Bytes that make no sense are counted and otherwise ignored (P8). A lock-step peer waits
-    /// for an answer, so it gets one.
+    /// Bytes that make no sense are counted and otherwise ignored (P8), but for a peer that waits
+    /// for an answer.
     pub(super) fn on_junk(&mut self, peer: Peer) {
         self.counters.junk += 1;
-        if peer.delimited {
-            let message = "not a message of this protocol".to_owned();
-            self.outputs.push_back(Output::SendLegacy {
-                peer,
-                message: ToLegacy::Error { message },
-            });
-        }
+        tracing::debug!(?peer, "junk");
+        self.refuse(peer, "not a message");
     }
 
     /// Says something in a worker's current session.

@@ -103,11 +103,9 @@ impl Dispatcher {
 
     pub(super) fn on_lease_reply(&mut self, now: Instant, op: &Op, reply: Reply) {
         match (op, reply) {
-            (Op::OpenLease { incarnation }, Reply::Done) => {
-                if *incarnation == self.incarnation {
-                    self.lease.open = true;
-                    self.queue.ring();
-                }
+            (Op::OpenLease { incarnation }, Reply::Done) if *incarnation == self.incarnation => {
+                self.lease.open = true;
+                self.queue.ring();
             }
             (Op::Renew { incarnation, .. }, reply) if *incarnation == self.incarnation => {
                 self.lease.renewing = false;
@@ -116,10 +114,8 @@ impl Dispatcher {
                     _ => self.lease_gone(now),
                 }
             }
-            (Op::Claim(claim), Reply::LeaseGone) => {
-                if claim.incarnation == self.incarnation {
-                    self.lease_gone(now);
-                }
+            (Op::Claim(claim), Reply::LeaseGone) if claim.incarnation == self.incarnation => {
+                self.lease_gone(now);
             }
             (Op::Reap, Reply::Reaped { tasks, more }) => {
                 self.lease.reaping = more;

@@ -20,6 +20,9 @@ use crate::time::Instant;
 use crate::wire::json::{Answers, FromWorker, ToWorker};
 use crate::wire::message::{Flow, TaskRef};
 
+/// Why a worker is not let in.
+const FULL: &str = "this dispatcher has as many workers as it may";
+
 impl Dispatcher {
     pub(super) fn on_legacy(&mut self, now: Instant, peer: Peer, message: FromWorker) {
         match message {
@@ -35,6 +38,8 @@ impl Dispatcher {
                             answers: Answers::Register,
                         },
                     );
+                } else {
+                    self.refuse(peer, FULL);
                 }
             }
             FromWorker::Heartbeat { worker_id } => {
@@ -46,12 +51,16 @@ impl Dispatcher {
                             answers: Answers::Heartbeat,
                         },
                     );
+                } else {
+                    self.refuse(peer, FULL);
                 }
             }
             FromWorker::RequestTask { worker_id } => {
                 let worker = WorkerKey::Legacy(worker_id);
                 if self.seat_legacy(now, &peer, &worker) {
                     self.on_request(now, &worker);
+                } else {
+                    self.refuse(peer, FULL);
                 }
             }
             FromWorker::TaskResult {
@@ -192,6 +201,15 @@ impl Dispatcher {
         );
     }
 
+    /// Tells a peer in lock-step that its message came to nothing: it says nothing more, not even
+    /// that it lives, before it has an answer. Others are not waiting for one.
+    pub(super) fn refuse(&mut self, peer: Peer, why: &str) {
+        if peer.delimited {
+            let message = why.to_owned();
+            self.answer(peer, ToWorker::Error { message });
+        }
+    }
+
     fn answer(&mut self, peer: Peer, message: ToWorker) {
         self.outputs.push_back(Output::SendLegacy { peer, message });
     }
@@ -200,15 +218,16 @@ impl Dispatcher {
 /// The original says of a failure only `str(exception)`, pickled.
 fn legacy_outcome(status: Status, result: Bytes) -> Outcome {
     if status == Status::Completed {
-        return Outcome::completed(result);
+        return Outcome::completed(result).limited();
     }
     let message = unpickle_str(&result).unwrap_or_else(|| "the function raised".to_owned());
     let failure = Failure::new(FailureKind::Raised, message);
-    Outcome {
+    let outcome = Outcome {
         result: Err(Failure {
             pickled_message: result,
             ..failure
         }),
         output: Bytes::new(),
-    }
+    };
+    outcome.limited()
 }

@@ -170,7 +170,8 @@ impl Dispatcher {
         Report {
             mode: self.config.mode,
             workers: live().count() as u32,
-            processes: live().map(|seat| seat.processes).sum(),
+            // What a worker says of itself may be anything.
+            processes: live().fold(0, |sum, seat| seat.processes.saturating_add(sum)),
             held: live().map(|seat| seat.tasks.len() as u32).sum(),
             free: u32::try_from(self.roster.free_total()).unwrap_or(u32::MAX),
             draining: self.is_draining(),

@@ -147,11 +147,19 @@ impl Dispatcher {
     /// The function is no longer in the store: its tasks cannot run anywhere.
     fn fail_for_want_of(&mut self, id: FunctionId) {
         for key in self.fetching.remove(&id).unwrap_or_default() {
-            self.queue.unplaced -= 1;
+            if !self.is_unplaced(key) {
+                continue;
+            }
             let message = format!("function {id} is no longer in the store");
             let outcome = Outcome::failed(FailureKind::FunctionMissing, message);
             self.moved(key, Place::Committing { at: None, outcome });
         }
+    }
+
+    fn is_unplaced(&self, key: TaskRef) -> bool {
+        self.beliefs
+            .get(&key)
+            .is_some_and(|belief| matches!(belief.place, Place::Unplaced(_)))
     }
 
     /// Places every claimed task whose function is here. What finds no credit goes back, uncharged.
@@ -168,7 +176,6 @@ impl Dispatcher {
         let mut runs: BTreeMap<WorkerKey, Vec<(FunctionId, Run)>> = BTreeMap::new();
         for id in ready {
             for key in self.fetching.remove(&id).unwrap_or_default() {
-                self.queue.unplaced -= 1;
                 if let Some((worker, run)) = self.place_one(now, key) {
                     runs.entry(worker).or_default().push((id, run));
                 }
@@ -197,7 +204,8 @@ impl Dispatcher {
             options: claimed.options,
         };
         belief.since = now;
-        let Some(worker) = self.roster.best(run.function, belief.suspect).cloned() else {
+        let best = self.roster.best(run.function, belief.suspect).cloned();
+        let Some(worker) = best.filter(|_| !self.is_draining()) else {
             self.moved(key, Place::Requeuing(EndReason::NotPlaced, None));
             return None;
         };

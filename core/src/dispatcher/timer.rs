@@ -26,7 +26,7 @@ pub(super) enum Timer {
     Retry(RequestId),
     /// When to tell a worker of the original that there is no task.
     LegacyAnswer(WorkerKey),
-    /// When to leave with work still running.
+    /// When to leave with work still running, or with the lease not given back.
     Drain,
 }
 

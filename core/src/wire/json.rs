@@ -91,6 +91,9 @@ impl Answers {
     }
 }
 
+/// The longest name that a worker may give itself, in bytes. The original's are UUIDs.
+pub const NAME_LIMIT: usize = 256;
+
 /// Why a JSON message is none of the dialect's.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum JsonError {
@@ -100,6 +103,9 @@ pub enum JsonError {
     /// The type is none that a worker sends.
     #[error("unknown message type {0:?}")]
     UnknownType(String),
+    /// The name is longer than [`NAME_LIMIT`].
+    #[error("worker_id has {0} bytes; at most {NAME_LIMIT} are allowed")]
+    WorkerId(usize),
     /// The task id is no UUID.
     #[error("task_id is not a UUID")]
     TaskId,
@@ -129,6 +135,9 @@ pub fn decode(bytes: &[u8]) -> Result<FromWorker, JsonError> {
     let fields: Fields =
         serde_json::from_slice(bytes).map_err(|error| JsonError::Shape(error.to_string()))?;
     let worker_id = fields.worker_id;
+    if worker_id.len() > NAME_LIMIT {
+        return Err(JsonError::WorkerId(worker_id.len()));
+    }
     match fields.r#type.as_str() {
         "register" => Ok(FromWorker::Register { worker_id }),
         "heartbeat" => Ok(FromWorker::Heartbeat { worker_id }),

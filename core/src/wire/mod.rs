@@ -6,6 +6,8 @@
 pub mod json;
 pub mod message;
 pub mod native;
+#[cfg(test)]
+mod tests;
 
 use thiserror::Error;
 

@@ -87,13 +87,15 @@ impl Worker {
         self.ask_for_work();
     }
 
-    /// Keeps the result of a task that ran here and tells the dispatcher.
+    /// Keeps the result of a task that ran here, cut to what a frame can carry, and tells the dispatcher.
     pub(super) fn finish(&mut self, task: TaskRef, outcome: Outcome) {
+        let outcome = outcome.limited();
         self.held.insert(task, Held::Finished(outcome.clone()));
         self.send(ToDispatcher::Finished(vec![Finished { task, outcome }]));
     }
 
-    /// Hands back everything that has not started, because the dispatcher is leaving.
+    /// Hands back everything that has not started, because the dispatcher is leaving or because no
+    /// child can be started.
     pub(super) fn hand_back_waiting(&mut self) {
         let tasks = self.take_waiting();
         if !tasks.is_empty() {

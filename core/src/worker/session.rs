@@ -1,12 +1,18 @@
 //! The conversation with the dispatcher: Hello, numbers, beats, silence (R5, R8, R9).
 
+use std::time::Duration;
+
 use super::hold::Held;
 use super::{Output, Worker};
 use crate::id::Session;
 use crate::time::Instant;
+use crate::timing::{BATCH_BYTES, BATCH_ITEMS};
 use crate::wire::message::{
     Finished, FromDispatcher, FromWorker, Hello, TaskRef, ToDispatcher, ToWorker, UNNUMBERED,
 };
+
+/// A dispatcher that wants to hear more often does not: it would be all that the worker does.
+const SHORTEST_BEAT: Duration = Duration::from_millis(10);
 
 /// How far the conversation is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -63,26 +69,24 @@ impl Worker {
             ToWorker::Function { id, function } => self.keep_function(id, function),
             ToWorker::Ack(tasks) => self.on_ack(tasks),
             ToWorker::Drop(tasks) => self.on_drop(now, tasks),
+            // Said again before the last Hello was answered, haste would not help.
+            ToWorker::SayHello if self.link == Link::Greeting => self.back_off(now),
             ToWorker::SayHello => self.open_session(now),
             ToWorker::Beat { .. } => {}
             ToWorker::Drain => self.hand_back_waiting(),
         }
     }
 
-    fn on_welcome(
-        &mut self,
-        now: Instant,
-        beat: std::time::Duration,
-        timeout: std::time::Duration,
-    ) {
+    fn on_welcome(&mut self, now: Instant, beat: Duration, timeout: Duration) {
         self.link = if self.is_leaving() {
             Link::Over
         } else {
             Link::Up
         };
         self.failures = 0;
+        let beat = beat.max(SHORTEST_BEAT);
         self.config.timing.beat = beat;
-        self.config.timing.timeout = timeout;
+        self.config.timing.timeout = timeout.max(2 * beat);
         self.next_beat = now + beat;
         self.ask_for_work();
     }
@@ -129,8 +133,9 @@ impl Worker {
         let mut bytes = 0;
         let results: Vec<Finished> = self.held.iter().filter_map(finished).collect();
         for result in results {
-            let size = result.outcome.result.as_ref().map_or(0, |r| r.len());
-            if !batch.is_empty() && bytes + size > crate::timing::BATCH_BYTES {
+            let size = result.outcome.size();
+            let full = batch.len() >= BATCH_ITEMS || bytes + size > BATCH_BYTES;
+            if full && !batch.is_empty() {
                 self.send(ToDispatcher::Finished(std::mem::take(&mut batch)));
                 bytes = 0;
             }

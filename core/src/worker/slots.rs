@@ -84,18 +84,21 @@ impl Worker {
         }
         self.start_waiting(now);
         self.announce_change();
+        self.ask_for_work();
     }
 
     fn on_ready(&mut self, now: Instant, slot: SlotId, versions: Versions) {
         let Some(slot) = self.slots.get_mut(slot as usize) else {
             return;
         };
-        if matches!(slot.state, State::Starting { .. }) {
-            *slot = Slot {
-                state: State::Idle,
-                failures: 0,
-            };
+        // One that was told to end for its slowness is still going to.
+        if !matches!(slot.state, State::Starting { kill_at: Some(_) }) {
+            return;
         }
+        *slot = Slot {
+            state: State::Idle,
+            failures: 0,
+        };
         self.versions = versions;
         if self.link == Link::Starting {
             self.open_session(now);
@@ -164,6 +167,11 @@ impl Worker {
             );
         }
         self.spawn_due(now);
+        if self.usable_slots() == 0 {
+            // The credit first, or the dispatcher would send them back here.
+            self.beat();
+            self.hand_back_waiting();
+        }
     }
 
     fn overrun(&self, _now: Instant, task: TaskRef) -> Failure {
@@ -291,12 +299,14 @@ impl Worker {
         }
     }
 
-    /// Processes that can be expected to take work soon.
+    /// Processes that can be expected to take work soon: one whose last start failed cannot.
     pub(super) fn usable_slots(&self) -> u32 {
-        self.slots
-            .iter()
-            .filter(|slot| !matches!(slot.state, State::Down(_)))
-            .count() as u32
+        let usable = |slot: &&Slot| match slot.state {
+            State::Down(_) => false,
+            State::Starting { .. } => slot.failures == 0,
+            State::Idle | State::Busy { .. } | State::Ending { .. } => true,
+        };
+        self.slots.iter().filter(usable).count() as u32
     }
 
     /// When time next matters to a child.

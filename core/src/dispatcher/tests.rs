@@ -1,1 +1,0 @@
-//! The dispatcher's rules, one test a sentence.

@@ -1,1 +1,0 @@
-//! The worker's rules, one test a sentence.
