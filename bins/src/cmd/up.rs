@@ -179,6 +179,8 @@ async fn remote(
 async fn supervise(mut command: Command, mut child: Child, shutdown: Shutdown) {
     let asked = shutdown.asked();
     tokio::pin!(asked);
+    // Held here because waiting for a child closes its standard input.
+    let mut lifeline = child.stdin.take();
     loop {
         tokio::select! {
             () = &mut asked => break,
@@ -186,7 +188,10 @@ async fn supervise(mut command: Command, mut child: Child, shutdown: Shutdown) {
                 tracing::warn!(?status, "a worker ended; starting another");
                 tokio::time::sleep(RESTART).await;
                 match command.spawn() {
-                    Ok(next) => child = next,
+                    Ok(next) => {
+                        child = next;
+                        lifeline = child.stdin.take();
+                    }
                     Err(error) => return tracing::error!(%error, "a worker cannot be started"),
                 }
             }
@@ -196,4 +201,5 @@ async fn supervise(mut command: Command, mut child: Child, shutdown: Shutdown) {
         let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGTERM);
     }
     let _ = child.wait().await;
+    drop(lifeline);
 }
