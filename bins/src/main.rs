@@ -1,2 +1,115 @@
-//! TBD
-fn main() {}
+//! The `mpcsfaas` command. Each subcommand has a file under `cmd`; what they share is `config`
+//! (flags that several have), `telemetry` (logs) and `shutdown` (signals).
+
+mod cmd;
+mod config;
+mod load;
+mod shutdown;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::telemetry::LogFormat;
+
+/// A Function-as-a-Service platform that runs Python functions, and loses none.
+///
+/// To try it on this machine: `mpcsfaas demo`. To run it: `mpcsfaas up`, then
+/// `mpcsfaas run FILE.py:FUNCTION ARGS`. For several machines: `gateway`, `dispatcher` and
+/// `worker`, each a process of its own, around one Redis.
+///
+/// A flag wins over its environment variable, which wins over the default.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mpcsfaas",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+struct Cli {
+    /// How log lines look.
+    #[arg(
+        long,
+        global = true,
+        env = "MPCSFAAS_LOG_FORMAT",
+        value_enum,
+        default_value = "text"
+    )]
+    log_format: LogFormat,
+    /// What is logged: error, warn, info, debug, trace, or a filter such as
+    /// `info,mpcsfaas_core=debug`.
+    #[arg(long, global = true, env = "MPCSFAAS_LOG", default_value = "info")]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the whole platform on this machine: gateway, store, dispatcher and workers.
+    Up(cmd::up::UpArgs),
+    /// Run the HTTP gateway over Redis.
+    Gateway(cmd::gateway::GatewayArgs),
+    /// Run a dispatcher over Redis and ZMQ. Several may share the work.
+    Dispatcher(cmd::dispatcher::DispatcherArgs),
+    /// Run a worker with N Python processes.
+    Worker(cmd::worker::WorkerArgs),
+    /// Measure a running platform.
+    Bench(cmd::bench::BenchArgs),
+    /// Ends the process groups on its list when its parent dies. Started by workers.
+    #[command(hide = true)]
+    InternalReaper,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    telemetry::start(cli.log_format, &cli.log);
+    // The reaper blocks, and must not share a runtime with anything.
+    if matches!(cli.command, Command::InternalReaper) {
+        return cmd::reaper::run();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(run(cli.command));
+            // What is still running has nobody to report to.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+async fn run(command: Command) -> ExitCode {
+    let result: Result<(), Box<dyn std::error::Error>> = match command {
+        Command::Up(args) => cmd::up::run(args).await.map_err(Box::from),
+        Command::Gateway(args) => cmd::gateway::run(args).await.map_err(Box::from),
+        Command::Dispatcher(args) => cmd::dispatcher::run(args).await.map_err(Box::from),
+        Command::Worker(args) => cmd::worker::run(args).await.map_err(Box::from),
+        Command::Bench(args) => cmd::bench::run(args).await.map_err(Box::from),
+        Command::InternalReaper => Ok(()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(error.as_ref()),
+    }
+}
+
+/// Says what went wrong, with all its causes, and gives the exit code for it.
+fn fail<E: std::error::Error + ?Sized>(error: &E) -> ExitCode {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Many errors quote their cause already.
+        let text = error.to_string();
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    eprintln!("mpcsfaas: {line}");
+    ExitCode::FAILURE
+}

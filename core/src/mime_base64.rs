@@ -58,21 +58,25 @@ pub fn decode_lenient(text: &[u8]) -> Result<Vec<u8>, NotBase64> {
 /// The characters that count, without padding.
 fn alphabet_of(text: &[u8]) -> Result<Vec<u8>, NotBase64> {
     let mut kept = Vec::with_capacity(text.len() - text.len() / (LINE_CHARS + 1));
+    let mut rest = text;
     let mut pads = 0;
-    for &byte in text {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' => {
-                kept.push(byte);
-                pads = 0;
+    loop {
+        let run = rest.iter().take_while(|byte| COUNTS[usize::from(**byte)]);
+        let (counting, foreign) = rest.split_at(run.count());
+        if !counting.is_empty() {
+            kept.extend_from_slice(counting);
+            pads = 0;
+        }
+        let Some((&byte, after)) = foreign.split_first() else {
+            break;
+        };
+        rest = after;
+        // Padding before the third character of a group is ignored like any foreign character.
+        if byte == b'=' && kept.len() % 4 >= 2 {
+            pads += 1;
+            if kept.len() % 4 + pads >= 4 {
+                return Ok(kept);
             }
-            // Padding before the third character of a group is ignored like any foreign character.
-            b'=' if kept.len() % 4 >= 2 => {
-                pads += 1;
-                if kept.len() % 4 + pads >= 4 {
-                    return Ok(kept);
-                }
-            }
-            _ => {}
         }
     }
     match kept.len() % 4 {
@@ -80,6 +84,18 @@ fn alphabet_of(text: &[u8]) -> Result<Vec<u8>, NotBase64> {
         _ => Err(NotBase64),
     }
 }
+
+/// Whether a byte is a character of the alphabet.
+const COUNTS: [bool; 256] = {
+    let mut counts = [false; 256];
+    let mut byte = 0;
+    while byte < counts.len() {
+        let char = byte as u8;
+        counts[byte] = char.is_ascii_alphanumeric() || char == b'+' || char == b'/';
+        byte += 1;
+    }
+    counts
+};
 
 #[cfg(test)]
 mod tests {

@@ -55,20 +55,31 @@ pub struct Summary {
 /// The first promise that was broken.
 pub fn run(world: &mut World) -> Result<Summary, Violation> {
     let mut judges = checkers::all();
-    let work = world.knobs.longest_task.saturating_mul(world.knobs.tasks as u32);
+    let work = world
+        .knobs
+        .longest_task
+        .saturating_mul(world.knobs.tasks as u32);
     let mut done_at = None;
     let (mut instant, mut crowd) = (Instant::ZERO, 0);
     loop {
-        let Some(step) = world.step().cloned() else { break };
+        let Some(step) = world.step().cloned() else {
+            break;
+        };
         crowd = if step.now == instant { crowd + 1 } else { 0 };
         instant = step.now;
         if crowd > CROWD {
             let what = format!("time stands still: {:?} moves on and on", step.moved);
-            return Err(Violation { promise: "invariant", what, at: instant });
+            return Err(Violation {
+                promise: "invariant",
+                what,
+                at: instant,
+            });
         }
         check_machine(world, step.moved)?;
         for judge in &mut judges {
-            judge.observe(world, &step).map_err(|what| broken(judge.as_ref(), world, what))?;
+            judge
+                .observe(world, &step)
+                .map_err(|what| broken(judge.as_ref(), world, what))?;
         }
         if world.is_healed() && world.is_done() {
             done_at = done_at.or(Some(world.now()));
@@ -80,9 +91,14 @@ pub fn run(world: &mut World) -> Result<Summary, Violation> {
         }
     }
     for judge in &mut judges {
-        judge.finish(world).map_err(|what| broken(judge.as_ref(), world, what))?;
+        judge
+            .finish(world)
+            .map_err(|what| broken(judge.as_ref(), world, what))?;
     }
-    Ok(Summary { events: world.events(), ended_at: world.now() })
+    Ok(Summary {
+        events: world.events(),
+        ended_at: world.now(),
+    })
 }
 
 /// Runs the world of a seed.
@@ -94,21 +110,31 @@ pub fn run_seed(seed: u64) -> Result<Summary, Violation> {
 }
 
 fn broken(judge: &dyn Checker, world: &World, what: String) -> Violation {
-    Violation { promise: judge.promise(), what, at: world.now() }
+    Violation {
+        promise: judge.promise(),
+        what,
+        at: world.now(),
+    }
 }
 
 /// The machine that moved must be consistent.
 fn check_machine(world: &World, moved: Option<Place>) -> Result<(), Violation> {
     let full = world.events().is_multiple_of(FULL_CHECK);
     let result = match moved {
-        Some(Place::Dispatcher(index)) if full => {
-            world.dispatchers[index].machine.as_ref().map_or(Ok(()), Machine::check)
-        }
-        Some(Place::Worker(index)) => {
-            world.workers[index].machine.as_ref().map_or(Ok(()), Machine::check)
-        }
+        Some(Place::Dispatcher(index)) if full => world.dispatchers[index]
+            .machine
+            .as_ref()
+            .map_or(Ok(()), Machine::check),
+        Some(Place::Worker(index)) => world.workers[index]
+            .machine
+            .as_ref()
+            .map_or(Ok(()), Machine::check),
         Some(Place::Dispatcher(_)) | None => Ok(()),
     };
     let store = if full { world.store().check() } else { Ok(()) };
-    result.and(store).map_err(|what| Violation { promise: "invariant", what, at: world.now() })
+    result.and(store).map_err(|what| Violation {
+        promise: "invariant",
+        what,
+        at: world.now(),
+    })
 }

@@ -12,17 +12,30 @@ fn a_world_without_faults_runs_every_task_once() {
 
 #[test]
 fn five_hundred_seeds_keep_every_promise() {
-    let seeds = std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(500);
+    let seeds = std::env::var("SEEDS")
+        .ok()
+        .and_then(|seeds| seeds.parse().ok())
+        .unwrap_or(500);
     let broken: Vec<String> = (1..=seeds)
         .filter_map(|seed| Some(format!("seed {seed}: {}", run_seed(seed).err()?)))
         .collect();
-    assert!(broken.is_empty(), "{} of {seeds}:\n{}", broken.len(), broken.join("\n"));
+    assert!(
+        broken.is_empty(),
+        "{} of {seeds}:\n{}",
+        broken.len(),
+        broken.join("\n")
+    );
 }
 
 /// Prints the whole story of one seed: `SEED=7 cargo test -p mpcsfaas-sim-tests replay -- --nocapture`.
 #[test]
 fn replay() {
-    let Some(seed) = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) else { return };
+    let Some(seed) = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+    else {
+        return;
+    };
     let mut world = World::new(Knobs::swarm(seed), seed);
     world.record();
     let result = run(&mut world);

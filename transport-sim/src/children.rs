@@ -29,7 +29,11 @@ impl Script {
             timeout_ms: timeout.map(|time| time.as_millis() as u64),
             at_most_once: rng.per_mille(knobs.at_most_once),
         };
-        Script { runs, exits: rng.per_mille(knobs.child_exits), options }
+        Script {
+            runs,
+            exits: rng.per_mille(knobs.child_exits),
+            options,
+        }
     }
 }
 
@@ -50,7 +54,12 @@ impl World {
                 let versions = Versions::default();
                 self.child_says(worker, after, ChildFact::Ready { slot, versions });
             }
-            ChildOrder::Execute { slot, task, attempt, .. } => {
+            ChildOrder::Execute {
+                slot,
+                task,
+                attempt,
+                ..
+            } => {
                 self.execute(worker, slot, TaskRef { task, attempt });
             }
             ChildOrder::Terminate { slot } | ChildOrder::Kill { slot } => {
@@ -66,7 +75,9 @@ impl World {
         if let Some(machine) = &self.workers[worker].machine {
             self.step.started.push((machine.id(), task));
         }
-        let Some(script) = self.scripts.get(&task.task) else { return };
+        let Some(script) = self.scripts.get(&task.task) else {
+            return;
+        };
         let fact = match script.exits {
             true => exited(slot, Some(1), None),
             false => ChildFact::Replied {
@@ -82,7 +93,15 @@ impl World {
     fn child_says(&mut self, worker: usize, after: Duration, fact: ChildFact) {
         let life = self.workers[worker].life;
         let generation = *self.children.entry((worker, slot_of(&fact))).or_default();
-        self.schedule(after, Event::Child { worker, life, generation, fact });
+        self.schedule(
+            after,
+            Event::Child {
+                worker,
+                life,
+                generation,
+                fact,
+            },
+        );
     }
 
     /// A child's fact reaches its worker, unless the child is gone: an exit is its last fact.
@@ -107,5 +126,10 @@ const fn slot_of(fact: &ChildFact) -> SlotId {
 }
 
 fn exited(slot: SlotId, code: Option<i32>, signal: Option<i32>) -> ChildFact {
-    ChildFact::Exited { slot, code, signal, output: Bytes::new() }
+    ChildFact::Exited {
+        slot,
+        code,
+        signal,
+        output: Bytes::new(),
+    }
 }

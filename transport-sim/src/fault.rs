@@ -25,8 +25,8 @@ impl World {
         for (kind, count) in self.knobs.faults.clone() {
             for _ in 0..count {
                 let at = self.fault_rng.between(Duration::ZERO, self.knobs.trouble);
-                let longest = [200, 2_000, 8_000, 20_000].map(Duration::from_millis)
-                    [self.fault_rng.below(4)];
+                let longest =
+                    [200, 2_000, 8_000, 20_000].map(Duration::from_millis)[self.fault_rng.below(4)];
                 let time = self.fault_rng.between(Duration::from_millis(10), longest);
                 let victim = self.fault_rng.below(1_000);
                 self.schedule(at, Event::Fault(Fault { kind, victim, time }));
@@ -59,7 +59,11 @@ impl World {
                 self.schedule(time, Event::StoreResume);
             }
             FaultKind::Cancel => {
-                let task = self.scripts.keys().nth(victim % self.scripts.len().max(1)).copied();
+                let task = self
+                    .scripts
+                    .keys()
+                    .nth(victim % self.scripts.len().max(1))
+                    .copied();
                 if let Some(task) = task.filter(|_| !self.store_paused) {
                     self.apply(Op::Cancel { task });
                 }

@@ -21,14 +21,21 @@ struct Entry<E> {
 
 impl<E> Default for Heap<E> {
     fn default() -> Heap<E> {
-        Heap { entries: BinaryHeap::new(), next: 0 }
+        Heap {
+            entries: BinaryHeap::new(),
+            next: 0,
+        }
     }
 }
 
 impl<E> Heap<E> {
     /// Schedules an event.
     pub fn push(&mut self, at: Instant, event: E) {
-        self.entries.push(Entry { at, number: self.next, event });
+        self.entries.push(Entry {
+            at,
+            number: self.next,
+            event,
+        });
         self.next += 1;
     }
 

@@ -120,12 +120,22 @@ impl Knobs {
         knobs.dispatchers = 1 + rng.below(3);
         knobs.workers = 1 + rng.below(4);
         knobs.processes = 1 + rng.below(3) as u32;
-        knobs.flow = if rng.per_mille(500) { Flow::Push } else { Flow::Pull };
+        knobs.flow = if rng.per_mille(500) {
+            Flow::Push
+        } else {
+            Flow::Pull
+        };
         knobs.tasks = 5 + rng.below(60);
         knobs.trouble = rng.between(Duration::from_secs(5), Duration::from_secs(30));
         knobs.longest_task = [1, 20, 500, 5_000].map(Duration::from_millis)[rng.below(4)];
         knobs.latency = [200, 1_000, 20_000, 200_000].map(Duration::from_micros)[rng.below(4)];
-        let mut rate = |most: usize| if rng.per_mille(500) { rng.below(most) as u32 } else { 0 };
+        let mut rate = |most: usize| {
+            if rng.per_mille(500) {
+                rng.below(most) as u32
+            } else {
+                0
+            }
+        };
         knobs.at_most_once = rate(300);
         knobs.child_exits = rate(200);
         knobs.lost_messages = rate(20);

@@ -64,15 +64,22 @@ impl World {
     }
 
     pub(crate) fn send_up(&mut self, worker: usize, message: FromWorker) {
-        let Some(id) = self.current[worker] else { return };
+        let Some(id) = self.current[worker] else {
+            return;
+        };
         if self.loses_message() {
             return self.note(|| format!("  LOST {message:?}"));
         }
         let delay = self.delay();
-        let Some(connection) = self.connections.get_mut(&id).filter(|c| c.open) else { return };
+        let Some(connection) = self.connections.get_mut(&id).filter(|c| c.open) else {
+            return;
+        };
         connection.up = connection.up.max(self.now + delay);
         let at = connection.up;
-        let input = dispatcher::Input::MessageReceived { peer: peer(id), message };
+        let input = dispatcher::Input::MessageReceived {
+            peer: peer(id),
+            message,
+        };
         self.heap.push(at, Event::Upward(id, input));
     }
 
@@ -83,18 +90,24 @@ impl World {
         }
         let delay = self.delay();
         let life = self.dispatchers[dispatcher].life;
-        let mine = |c: &&mut Connection| {
-            c.open && c.dispatcher == dispatcher && c.dispatcher_life == life
-        };
+        let mine =
+            |c: &&mut Connection| c.open && c.dispatcher == dispatcher && c.dispatcher_life == life;
         // A send to a peer that is gone is no error: ROUTER drops it.
-        let Some(connection) = self.connections.get_mut(&id).filter(mine) else { return };
+        let Some(connection) = self.connections.get_mut(&id).filter(mine) else {
+            return;
+        };
         connection.down = connection.down.max(self.now + delay);
         let at = connection.down;
-        self.heap.push(at, Event::Downward(id, worker::Input::MessageReceived(message)));
+        self.heap.push(
+            at,
+            Event::Downward(id, worker::Input::MessageReceived(message)),
+        );
     }
 
     pub(crate) fn arrive_up(&mut self, id: ConnectionId, input: dispatcher::Input) {
-        let Some(connection) = self.connections.get(&id) else { return };
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
         if !connection.lost_up {
             let (index, life) = (connection.dispatcher, connection.dispatcher_life);
             self.tell_dispatcher(index, life, input);
@@ -102,7 +115,9 @@ impl World {
     }
 
     pub(crate) fn arrive_down(&mut self, id: ConnectionId, input: worker::Input) {
-        let Some(connection) = self.connections.get(&id) else { return };
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
         if connection.open {
             let (index, life) = (connection.worker, connection.worker_life);
             self.tell_worker(index, life, input);
@@ -111,8 +126,12 @@ impl World {
 
     /// Cuts a worker's connection: both ends may hear of it, or not.
     pub(crate) fn cut(&mut self, worker: usize) {
-        let Some(id) = self.current[worker] else { return };
-        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Some(id) = self.current[worker] else {
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
         connection.open = false;
         connection.lost_up = true;
         self.announce_end(id, Place::Worker(worker));
@@ -122,7 +141,9 @@ impl World {
     /// Lets a connection deliver nothing for a while.
     pub(crate) fn clog(&mut self, worker: usize, time: Duration) {
         let until = self.now + time;
-        let Some(id) = self.current[worker] else { return };
+        let Some(id) = self.current[worker] else {
+            return;
+        };
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.up = connection.up.max(until);
             connection.down = connection.down.max(until);
@@ -152,7 +173,9 @@ impl World {
     /// Ends a connection from one side. What the worker sent before may still arrive.
     fn end(&mut self, id: ConnectionId, by: Place) {
         let lost = self.links_rng.per_mille(500);
-        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
         connection.open = false;
         connection.lost_up = lost;
         match by {
@@ -168,7 +191,9 @@ impl World {
             return;
         }
         let after = self.delay();
-        let Some(connection) = self.connections.get(&id) else { return };
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
         let at = (self.now + after).max(connection.up);
         let event = match to {
             Place::Dispatcher(_) => Event::ToDispatcher(
@@ -179,7 +204,9 @@ impl World {
             Place::Worker(_) => Event::ToWorker(
                 connection.worker,
                 connection.worker_life,
-                worker::Input::ConnectionClosed { session: connection.session },
+                worker::Input::ConnectionClosed {
+                    session: connection.session,
+                },
             ),
         };
         self.heap.push(at, event);
@@ -190,14 +217,22 @@ impl World {
     }
 
     pub(crate) fn delay(&mut self) -> Duration {
-        self.links_rng.between(Duration::from_micros(50), self.knobs.latency)
+        self.links_rng
+            .between(Duration::from_micros(50), self.knobs.latency)
     }
 }
 
 fn peer(id: ConnectionId) -> Peer {
-    Peer { identity: Bytes::copy_from_slice(&id.to_be_bytes()), delimited: false }
+    Peer {
+        identity: Bytes::copy_from_slice(&id.to_be_bytes()),
+        delimited: false,
+    }
 }
 
 fn connection_of(peer: &Peer) -> Option<ConnectionId> {
-    peer.identity.as_ref().try_into().ok().map(u64::from_be_bytes)
+    peer.identity
+        .as_ref()
+        .try_into()
+        .ok()
+        .map(u64::from_be_bytes)
 }

@@ -26,7 +26,11 @@ impl Stream {
 
     /// A number below `limit`; 0 if there is none.
     pub fn below(&mut self, limit: usize) -> usize {
-        if limit == 0 { 0 } else { self.0.random_range(0..limit) }
+        if limit == 0 {
+            0
+        } else {
+            self.0.random_range(0..limit)
+        }
     }
 
     /// True so many times in a thousand.

@@ -44,10 +44,21 @@ impl World {
             false => Answer::Arrives,
         };
         let after = self.store_delay();
-        let asked = Request { dispatcher, life, request, op, answer };
+        let asked = Request {
+            dispatcher,
+            life,
+            request,
+            op,
+            answer,
+        };
         if trouble && self.store_rng.per_mille(self.knobs.repeated_requests) {
-            let late = self.store_rng.between(Duration::from_millis(1), Duration::from_secs(5));
-            let copy = Request { answer: Answer::IsUnwanted, ..asked.clone() };
+            let late = self
+                .store_rng
+                .between(Duration::from_millis(1), Duration::from_secs(5));
+            let copy = Request {
+                answer: Answer::IsUnwanted,
+                ..asked.clone()
+            };
             self.schedule(after + late, Event::AtStore(copy));
         }
         self.schedule(after, Event::AtStore(asked));
@@ -57,7 +68,13 @@ impl World {
         if self.store_paused {
             return self.store_backlog.push_back(request);
         }
-        let Request { dispatcher, life, request, op, answer } = request;
+        let Request {
+            dispatcher,
+            life,
+            request,
+            op,
+            answer,
+        } = request;
         let reply = self.apply(op);
         let input = match answer {
             Answer::Arrives => Input::StoreReplied { request, reply },
@@ -121,6 +138,7 @@ impl World {
     }
 
     fn store_delay(&mut self) -> Duration {
-        self.store_rng.between(Duration::from_micros(50), self.knobs.latency)
+        self.store_rng
+            .between(Duration::from_micros(50), self.knobs.latency)
     }
 }

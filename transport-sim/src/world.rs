@@ -49,7 +49,13 @@ pub struct Node<M: Machine> {
 
 impl<M: Machine> Default for Node<M> {
     fn default() -> Node<M> {
-        Node { machine: None, life: 0, paused: false, backlog: VecDeque::new(), wake_at: None }
+        Node {
+            machine: None,
+            life: 0,
+            paused: false,
+            backlog: VecDeque::new(),
+            wake_at: None,
+        }
     }
 }
 
@@ -63,7 +69,12 @@ pub(crate) enum Event {
     Upward(ConnectionId, dispatcher::Input),
     Downward(ConnectionId, worker::Input),
     AtStore(Request),
-    Child { worker: usize, life: u64, generation: u64, fact: ChildFact },
+    Child {
+        worker: usize,
+        life: u64,
+        generation: u64,
+        fact: ChildFact,
+    },
     Submit(TaskId),
     Fault(Fault),
     Resume(Place),
@@ -198,10 +209,11 @@ impl World {
     /// Whether the client has got every task accepted, and all have ended.
     pub fn is_done(&self) -> bool {
         self.accepted.len() == self.knobs.tasks
-            && self
-                .accepted
-                .iter()
-                .all(|task| self.store.task(*task).is_some_and(|row| row.status.is_terminal()))
+            && self.accepted.iter().all(|task| {
+                self.store
+                    .task(*task)
+                    .is_some_and(|row| row.status.is_terminal())
+            })
     }
 
     fn populate(&mut self) {
@@ -211,7 +223,13 @@ impl World {
             options: Options::default(),
             pickled_by: Versions::default(),
         };
-        self.store.apply(self.wall_time(), Op::PutFunction { id: FUNCTION, function });
+        self.store.apply(
+            self.wall_time(),
+            Op::PutFunction {
+                id: FUNCTION,
+                function,
+            },
+        );
         for index in 0..self.knobs.dispatchers {
             self.schedule(Duration::ZERO, Event::Boot(Place::Dispatcher(index)));
         }
@@ -234,7 +252,10 @@ impl World {
         let (at, event) = self.heap.pop()?;
         self.now = self.now.max(at);
         self.events += 1;
-        self.step = Step { now: self.now, ..Step::default() };
+        self.step = Step {
+            now: self.now,
+            ..Step::default()
+        };
         self.note(|| format!("{event:?}"));
         self.happen(event);
         Some(&self.step)
@@ -248,7 +269,12 @@ impl World {
             Event::Upward(connection, input) => self.arrive_up(connection, input),
             Event::Downward(connection, input) => self.arrive_down(connection, input),
             Event::AtStore(request) => self.serve(request),
-            Event::Child { worker, life, generation, fact } => {
+            Event::Child {
+                worker,
+                life,
+                generation,
+                fact,
+            } => {
                 self.child_has(worker, life, generation, fact);
             }
             Event::Submit(task) => self.submit(task),
@@ -292,9 +318,18 @@ impl World {
         if self.store_paused {
             return self.schedule(Duration::from_millis(500), Event::Submit(task));
         }
-        let options = self.scripts.get(&task).map(|script| script.options).unwrap_or_default();
+        let options = self
+            .scripts
+            .get(&task)
+            .map(|script| script.options)
+            .unwrap_or_default();
         let params = Bytes::copy_from_slice(&task.0.to_be_bytes());
-        let submission = Submission { task, function: FUNCTION, params, options };
+        let submission = Submission {
+            task,
+            function: FUNCTION,
+            params,
+            options,
+        };
         self.apply(Op::Submit(vec![submission]));
         // The answer may be lost on its way to the client, who then submits the same task again.
         if !self.healed && self.store_rng.per_mille(self.knobs.lost_replies) {
@@ -314,8 +349,15 @@ impl World {
         if self.dispatchers[index].machine.is_some() {
             return;
         }
-        let incarnation = Incarnation { boot: self.id_rng.u64(), epoch: 0 };
-        let mode = if self.knobs.flow == Flow::Push { Mode::Push } else { Mode::Pull };
+        let incarnation = Incarnation {
+            boot: self.id_rng.u64(),
+            epoch: 0,
+        };
+        let mode = if self.knobs.flow == Flow::Push {
+            Mode::Push
+        } else {
+            Mode::Pull
+        };
         let config = dispatcher::Config::new(incarnation, mode);
         let node = &mut self.dispatchers[index];
         node.life += 1;
@@ -373,7 +415,9 @@ impl World {
             return;
         }
         match node.paused {
-            true => node.backlog.push_back(Event::ToDispatcher(index, life, input)),
+            true => node
+                .backlog
+                .push_back(Event::ToDispatcher(index, life, input)),
             false => self.step_dispatcher(index, Some(input)),
         }
     }
@@ -395,7 +439,9 @@ impl World {
         }
         let mut outputs = Vec::new();
         let now = self.now;
-        let Some(machine) = self.dispatchers[index].machine.as_mut() else { return };
+        let Some(machine) = self.dispatchers[index].machine.as_mut() else {
+            return;
+        };
         step(machine, now, input, |output| outputs.push(output));
         self.step.moved = Some(Place::Dispatcher(index));
         for output in outputs {
@@ -411,7 +457,9 @@ impl World {
         }
         let mut outputs = Vec::new();
         let now = self.now;
-        let Some(machine) = self.workers[index].machine.as_mut() else { return };
+        let Some(machine) = self.workers[index].machine.as_mut() else {
+            return;
+        };
         step(machine, now, input, |output| outputs.push(output));
         self.step.moved = Some(Place::Worker(index));
         for output in outputs {
@@ -429,7 +477,10 @@ impl World {
             dispatcher::Output::Store { request, op } => self.ask_store(index, request, op),
             dispatcher::Output::Exit => {
                 self.crash(Place::Dispatcher(index));
-                self.schedule(Duration::from_millis(500), Event::Boot(Place::Dispatcher(index)));
+                self.schedule(
+                    Duration::from_millis(500),
+                    Event::Boot(Place::Dispatcher(index)),
+                );
             }
         }
     }
@@ -441,7 +492,10 @@ impl World {
             worker::Output::Child(order) => self.obey_child_order(index, order),
             worker::Output::Exit => {
                 self.crash(Place::Worker(index));
-                self.schedule(Duration::from_millis(500), Event::Boot(Place::Worker(index)));
+                self.schedule(
+                    Duration::from_millis(500),
+                    Event::Boot(Place::Worker(index)),
+                );
             }
         }
     }
@@ -502,12 +556,18 @@ impl World {
         match place {
             Place::Dispatcher(index) => {
                 let node = &mut self.dispatchers[index];
-                *node = Node { life: node.life + 1, ..Node::default() };
+                *node = Node {
+                    life: node.life + 1,
+                    ..Node::default()
+                };
                 self.store_links[index] = false;
             }
             Place::Worker(index) => {
                 let node = &mut self.workers[index];
-                *node = Node { life: node.life + 1, ..Node::default() };
+                *node = Node {
+                    life: node.life + 1,
+                    ..Node::default()
+                };
                 // Children end with their parent.
                 for (_, generation) in self.children.iter_mut().filter(|((w, _), _)| *w == index) {
                     *generation += 1;
@@ -526,7 +586,10 @@ impl<M: Machine> Node<M> {
     }
 
     fn wake(&mut self) -> (&mut Option<Instant>, Option<Instant>, u64) {
-        let wanted = self.machine.as_ref().and_then(|machine| machine.poll_timeout());
+        let wanted = self
+            .machine
+            .as_ref()
+            .and_then(|machine| machine.poll_timeout());
         (&mut self.wake_at, wanted, self.life)
     }
 }

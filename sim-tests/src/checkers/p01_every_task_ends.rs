@@ -14,7 +14,11 @@ impl Checker for EveryTaskEnds {
     }
 
     fn observe(&mut self, world: &World, step: &Step) -> Result<(), String> {
-        for task in step.touched.iter().filter(|task| world.accepted().contains(task)) {
+        for task in step
+            .touched
+            .iter()
+            .filter(|task| world.accepted().contains(task))
+        {
             if world.store().task(*task).is_none() {
                 return Err(format!("{task} was accepted and is gone"));
             }
@@ -24,10 +28,16 @@ impl Checker for EveryTaskEnds {
 
     fn finish(&mut self, world: &World) -> Result<(), String> {
         let waits = |task: &&mpcsfaas_core::id::TaskId| {
-            !world.store().task(**task).is_some_and(|row| row.status.is_terminal())
+            !world
+                .store()
+                .task(**task)
+                .is_some_and(|row| row.status.is_terminal())
         };
         match world.accepted().iter().find(waits) {
-            Some(task) => Err(format!("{task} still waits: {:?}", world.store().task(*task))),
+            Some(task) => Err(format!(
+                "{task} still waits: {:?}",
+                world.store().task(*task)
+            )),
             None if world.accepted().len() < world.knobs.tasks => {
                 Err("a submit was never answered".to_owned())
             }

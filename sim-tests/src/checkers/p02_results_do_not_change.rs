@@ -21,7 +21,10 @@ impl Checker for ResultsDoNotChange {
 
     fn observe(&mut self, world: &World, step: &Step) -> Result<(), String> {
         for task in &step.touched {
-            let now = world.store().task(*task).and_then(|row| row.outcome.as_ref());
+            let now = world
+                .store()
+                .task(*task)
+                .and_then(|row| row.outcome.as_ref());
             match (self.outcomes.get(task), now) {
                 (Some(before), Some(now)) if before == now => {}
                 (Some(before), now) => {

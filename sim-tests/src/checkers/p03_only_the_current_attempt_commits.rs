@@ -16,13 +16,21 @@ impl Checker for OnlyTheCurrentAttemptCommits {
 
     fn observe(&mut self, world: &World, step: &Step) -> Result<(), String> {
         for task in &step.touched {
-            let Some(row) = world.store().task(*task) else { continue };
+            let Some(row) = world.store().task(*task) else {
+                continue;
+            };
             let Some(Ok(result)) = row.outcome.as_ref().map(|outcome| &outcome.result) else {
                 continue;
             };
-            let current = result_of(TaskRef { task: *task, attempt: row.attempt });
+            let current = result_of(TaskRef {
+                task: *task,
+                attempt: row.attempt,
+            });
             if *result != current {
-                return Err(format!("{task} is at attempt {} with {result:?}", row.attempt));
+                return Err(format!(
+                    "{task} is at attempt {} with {result:?}",
+                    row.attempt
+                ));
             }
         }
         Ok(())

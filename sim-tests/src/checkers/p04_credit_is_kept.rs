@@ -15,7 +15,9 @@ impl Checker for CreditIsKept {
     }
 
     fn observe(&mut self, world: &World, step: &Step) -> Result<(), String> {
-        let Some(Place::Worker(index)) = step.moved else { return Ok(()) };
+        let Some(Place::Worker(index)) = step.moved else {
+            return Ok(());
+        };
         match &world.workers[index].machine {
             Some(worker) if worker.counters().over_credit > 0 => {
                 Err(format!("{} holds {} tasks", worker.id(), worker.held()))

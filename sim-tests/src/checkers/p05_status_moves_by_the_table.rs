@@ -21,7 +21,9 @@ impl Checker for StatusMovesByTheTable {
 
     fn observe(&mut self, world: &World, step: &Step) -> Result<(), String> {
         for task in &step.touched {
-            let Some(row) = world.store().task(*task) else { continue };
+            let Some(row) = world.store().task(*task) else {
+                continue;
+            };
             let now = (row.status, row.attempt);
             match self.last.insert(*task, now) {
                 None if now == (Status::Queued, 0) => {}

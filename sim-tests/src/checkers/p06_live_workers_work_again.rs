@@ -19,7 +19,11 @@ impl Checker for LiveWorkersWorkAgain {
     }
 
     fn finish(&mut self, world: &World) -> Result<(), String> {
-        for worker in world.workers.iter().filter_map(|node| node.machine.as_ref()) {
+        for worker in world
+            .workers
+            .iter()
+            .filter_map(|node| node.machine.as_ref())
+        {
             let key = WorkerKey::Native(worker.id());
             let seated = world
                 .dispatchers

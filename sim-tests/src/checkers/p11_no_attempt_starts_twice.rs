@@ -26,7 +26,10 @@ impl Checker for NoAttemptStartsTwice {
             if !self.attempts.insert(*task) {
                 return Err(format!("{task:?} started again, at {worker}"));
             }
-            let once = world.store().task(task.task).is_some_and(|row| row.options.at_most_once);
+            let once = world
+                .store()
+                .task(task.task)
+                .is_some_and(|row| row.options.at_most_once);
             if once && !self.once.insert(task.task) {
                 return Err(format!("at-most-once {task:?} started again, at {worker}"));
             }

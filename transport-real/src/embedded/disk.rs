@@ -108,13 +108,15 @@ impl Disk {
         if !sync {
             transaction.set_durability(redb::Durability::None)?;
         }
-        {
+        if !changes.functions.is_empty() {
             let mut table = transaction.open_table(FUNCTIONS)?;
             for id in &changes.functions {
                 if let Some(function) = store.function(*id) {
                     table.insert(id.0, encode(function).as_slice())?;
                 }
             }
+        }
+        if !changes.tasks.is_empty() {
             let mut table = transaction.open_table(TASKS)?;
             for id in &changes.tasks {
                 if let Some(row) = store.task(*id) {

@@ -126,9 +126,9 @@ pub enum OpenFault {
 
 /// Opens the store in a directory, or makes a new one, and starts the thread that owns it.
 ///
-/// Blocks until all rows are read (about 0.1 s for 100,000 of them), so call it before the runtime
-/// has other work. The thread ends when the last handle is dropped; the directory is free again
-/// when the handle's [`link`](StoreHandle::link) is closed.
+/// Blocks until all rows are read (about half a second for 100,000 of them), so call it before the
+/// runtime has other work. The thread ends when the last handle is dropped; the directory is free
+/// again when the handle's [`link`](StoreHandle::link) is closed.
 ///
 /// # Errors
 /// [`OpenError`] if the directory is in use, cannot be read or written, or holds what this version

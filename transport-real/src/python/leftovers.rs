@@ -5,11 +5,12 @@
 //! has in its environment and which its descendants inherit; this needs `/proc`. Only one that
 //! left the group *and* cleared its environment escapes.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 /// The environment variable that holds a child's mark.
@@ -30,12 +31,20 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) fn kill_all(groups: &[Pid], mark: &str) -> io::Result<()> {
     let mut waited = Duration::ZERO;
     let mut pause = Duration::from_millis(1);
+    let mut dying = BTreeSet::new();
     loop {
         for group in groups {
             // An error means that nobody is left in the group, or nobody whom we may kill.
             let _ = killpg(*group, Signal::SIGKILL);
         }
-        if !platform::kill_found(groups, mark) {
+        // What may not be killed (a setuid program) is left alone.
+        let mut found = platform::find(groups, mark);
+        found.retain(|id| kill(*id, Signal::SIGKILL).is_ok());
+        // A process loses its environment, and so its mark, a moment before it is dead.
+        let none_found = found.is_empty();
+        dying.extend(found);
+        dying.retain(|id| platform::is_running(*id));
+        if none_found && dying.is_empty() {
             return Ok(());
         }
         if waited >= PATIENCE {
@@ -57,41 +66,46 @@ pub(super) fn signal_group(group: Pid, signal: Signal) {
 
 #[cfg(target_os = "linux")]
 mod platform {
-    use super::MARK_VARIABLE;
-    use nix::sys::signal::{Signal, kill};
-    use nix::unistd::Pid;
     use std::fs;
 
-    /// Kills what belongs to the groups or carries the mark; whether anything was there to kill.
-    pub(super) fn kill_found(groups: &[Pid], mark: &str) -> bool {
+    use nix::unistd::Pid;
+
+    use super::MARK_VARIABLE;
+
+    /// The running processes that belong to the groups or carry the mark.
+    pub(super) fn find(groups: &[Pid], mark: &str) -> Vec<Pid> {
         let mark = format!("{MARK_VARIABLE}={mark}");
         let Ok(entries) = fs::read_dir("/proc") else {
-            return false;
+            return Vec::new();
         };
         let ids = entries
             .flatten()
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        ids.filter(|&id| is_running(id, |group| groups.contains(&group)) || has_mark(id, &mark))
-            // What may not be killed (a setuid program) is left alone.
-            .filter(|&id| kill(Pid::from_raw(id), Signal::SIGKILL).is_ok())
-            .count()
-            > 0
+        ids.map(Pid::from_raw)
+            .filter(|id| {
+                running_in(*id).is_some_and(|group| groups.contains(&group) || has_mark(*id, &mark))
+            })
+            .collect()
     }
 
-    /// Whether the process is more than a zombie and its group is one of those wanted.
-    fn is_running(id: i32, wanted: impl Fn(Pid) -> bool) -> bool {
-        let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) else {
-            return false;
-        };
-        // "pid (name) state parent group ...", where the name may hold spaces and brackets.
-        let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
-        let state = fields.next().unwrap_or_default();
-        let group = fields.nth(1).and_then(|group| group.parse().ok());
-        !matches!(state, "Z" | "X") && group.is_some_and(|group| wanted(Pid::from_raw(group)))
+    /// Whether the process exists and is more than a zombie.
+    pub(super) fn is_running(id: Pid) -> bool {
+        running_in(id).is_some()
     }
 
-    /// Whether the process inherited the mark. A zombie has no environment any more.
-    fn has_mark(id: i32, mark: &str) -> bool {
+    /// The group of a running process.
+    fn running_in(id: Pid) -> Option<Pid> {
+        let stat = fs::read(format!("/proc/{id}/stat")).ok()?;
+        // "pid (name) state parent group ...", where the name may be any bytes but the last ')'.
+        let end = stat.iter().rposition(|byte| *byte == b')')?;
+        let fields = String::from_utf8_lossy(stat.get(end + 1..)?);
+        let mut fields = fields.split_ascii_whitespace();
+        let state = fields.next()?;
+        let group = fields.nth(1)?.parse().ok()?;
+        (!matches!(state, "Z" | "X")).then_some(Pid::from_raw(group))
+    }
+
+    fn has_mark(id: Pid, mark: &str) -> bool {
         fs::read(format!("/proc/{id}/environ")).is_ok_and(|environment| {
             let mut variables = environment.split(|byte| *byte == 0);
             variables.any(|variable| variable.starts_with(mark.as_bytes()))
@@ -104,7 +118,12 @@ mod platform {
     use nix::unistd::Pid;
 
     /// Without `/proc` nothing is found beyond the groups themselves.
-    pub(super) fn kill_found(_groups: &[Pid], _mark: &str) -> bool {
+    pub(super) fn find(_groups: &[Pid], _mark: &str) -> Vec<Pid> {
+        Vec::new()
+    }
+
+    /// Not asked: nothing is found.
+    pub(super) fn is_running(_id: Pid) -> bool {
         false
     }
 }

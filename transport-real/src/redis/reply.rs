@@ -112,13 +112,14 @@ fn cancelled(letter: u8) -> Option<Cancelled> {
     }
 }
 
-fn claimed([task, attempt, function, params, options, losses]: [Value; 6]) -> Option<Claimed> {
+fn claimed([task, attempt, spec, params, losses]: [Value; 5]) -> Option<Claimed> {
+    let spec = text::parse_spec(&string(spec).ok()?)?;
     Some(Claimed {
         task: string(task).ok()?.parse().ok()?,
         attempt: string(attempt).ok()?.parse().ok()?,
-        function: string(function).ok()?.parse().ok()?,
+        function: spec.function,
         params: bytes(params).ok()?.into(),
-        options: text::parse_options(&string(options).ok()?)?,
+        options: spec.options,
         losses: string(losses).ok()?.parse().ok()?,
     })
 }
@@ -161,19 +162,17 @@ fn state([status, outcome]: [Value; 2]) -> Option<Option<TaskState>> {
 }
 
 fn view(value: Value) -> Result<TaskView, Malformed> {
-    let fields: [Value; 11] = array(value)?.try_into().map_err(|_| Malformed("view"))?;
+    let fields: [Value; 9] = array(value)?.try_into().map_err(|_| Malformed("view"))?;
     view_from(fields).ok_or(Malformed("view"))
 }
 
 /// The fields in the order in which `inspect.lua` answers them.
-fn view_from(fields: [Value; 11]) -> Option<TaskView> {
+fn view_from(fields: [Value; 9]) -> Option<TaskView> {
     let [
-        function,
-        options,
+        spec,
         status,
         attempt,
         losses,
-        submitted_at,
         finished_at,
         holder,
         past,
@@ -181,13 +180,14 @@ fn view_from(fields: [Value; 11]) -> Option<TaskView> {
         ahead,
     ] = fields;
     let time = |value: Value| string(value).ok()?.parse().ok().map(WallTime);
+    let spec = text::parse_spec(&string(spec).ok()?)?;
     Some(TaskView {
-        function: string(function).ok()?.parse().ok()?,
-        options: text::parse_options(&string(options).ok()?)?,
+        function: spec.function,
+        options: spec.options,
         status: text::parse_status(&string(status).ok()?)?,
         attempt: string(attempt).ok()?.parse().ok()?,
         losses: optional(losses, |value| string(value).ok()?.parse().ok())?.unwrap_or(0),
-        submitted_at: time(submitted_at)?,
+        submitted_at: spec.submitted_at,
         finished_at: optional(finished_at, time)?,
         holder: match optional(holder, |value| string(value).ok())? {
             Some(holder) if !holder.is_empty() => Some(text::parse_holder(&holder)?),

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use bincode::config::{Configuration, Limit, standard};
-use mpcsfaas_core::id::{Incarnation, WorkerKey};
+use mpcsfaas_core::id::{FunctionId, Incarnation, WorkerKey};
 use mpcsfaas_core::store::op::{EndReason, Holder, PastAttempt, Report};
 use mpcsfaas_core::store::row::ended_by_store;
 use mpcsfaas_core::task::{FailureKind, Options, Outcome, Status};
@@ -80,7 +80,7 @@ pub(super) fn options(value: Options) -> String {
 }
 
 /// The other direction of [`options`].
-pub(super) fn parse_options(text: &str) -> Option<Options> {
+fn parse_options(text: &str) -> Option<Options> {
     let (once, timeout) = match text.split_once(' ') {
         Some((once, millis)) => (once, Some(millis.parse().ok()?)),
         None => (text, None),
@@ -88,6 +88,25 @@ pub(super) fn parse_options(text: &str) -> Option<Options> {
     Some(Options {
         timeout_ms: timeout,
         at_most_once: once == "1",
+    })
+}
+
+/// What a row keeps of a submission, but its parameters.
+pub(super) struct Spec {
+    pub(super) function: FunctionId,
+    pub(super) submitted_at: WallTime,
+    pub(super) options: Options,
+}
+
+/// `<function> <place in the queue> <submitted at> <options>`, as `submit.lua` writes it.
+pub(super) fn parse_spec(text: &str) -> Option<Spec> {
+    let mut words = text.splitn(4, ' ');
+    let function = words.next()?.parse().ok()?;
+    let _place: u64 = words.next()?.parse().ok()?;
+    Some(Spec {
+        function,
+        submitted_at: WallTime(words.next()?.parse().ok()?),
+        options: parse_options(words.next()?)?,
     })
 }
 

@@ -1,16 +1,16 @@
 -- ARGV: 3 incarnation, 4 number, 5 max, 6 max suspects, 7 max losses, 8 the outcome of a task at
 -- that limit; then the tasks to leave where they are.
--- Answers task, attempt, function, params, options, losses each; nil without a live lease.
+-- Answers task, attempt, spec, params, losses each; nil without a live lease.
 local incarnation, number, max = ARGV[3], ARGV[4], tonumber(ARGV[5])
 local lease = shard .. 'lease:' .. incarnation
 local kept = call('HMGET', lease, 'expires_at', 'claim_number', 'claim_answer')
 if not is_live(kept[1]) then return false end
 
-local claimed, count, answer, owned = {}, 0, {}, {}
-local function add(task, attempt, row)
-  local n = count * 6
-  claimed[n + 1], claimed[n + 2], claimed[n + 3] = task, attempt, row[3]
-  claimed[n + 4], claimed[n + 5], claimed[n + 6] = row[4], row[5], row[6] or '0'
+local claimed, count = {}, 0
+local function add(task, attempt, spec, params, losses)
+  local n = count * 5
+  claimed[n + 1], claimed[n + 2], claimed[n + 3] = task, attempt, spec
+  claimed[n + 4], claimed[n + 5] = params, losses
   count = count + 1
 end
 
@@ -18,23 +18,51 @@ local last = kept[2] or '0'
 if not greater(number, last) then
   if number == last then
     for task, attempt in string.gmatch(kept[3] or '', '(%S+) (%d+)\n') do
-      local row = call('HMGET', shard .. 'task:' .. task, 'status', 'attempt', 'function', 'params',
-        'options', 'losses', 'holder')
-      if row[1] == 'RUNNING' and row[2] == attempt and dispatcher_of(row[7]) == incarnation then
-        add(task, attempt, row)
+      local row = call('HMGET', shard .. 'task:' .. task, 'status', 'attempt', 'spec', 'params',
+        'losses', 'holder')
+      if row[1] == 'RUNNING' and row[2] == attempt and dispatcher_of(row[6]) == incarnation then
+        add(task, attempt, row[3], row[4], row[5] or '0')
       end
     end
   end
   return claimed
 end
 
-local except = {}
+local except, answer, owned = {}, {}, {}
 for i = 9, #ARGV do except[ARGV[i]] = true end
 local holder, max_losses = incarnation .. ' ' .. now .. ' -', tonumber(ARGV[7])
 
--- Walks a queue from the front, lets `take` have each task that is there and not excepted, and
--- takes out what it has seen. A task whose row was deleted goes the same way, unclaimed.
-local function walk(queue, limit, take)
+local function take(task, key, row, losses)
+  local attempt = tostring(row[2] + 1)
+  if row[3] then
+    call('HSET', key, 'status', 'RUNNING', 'attempt', attempt, 'holder', holder, 'seat', '0')
+  else
+    call('HSET', key, 'status', 'RUNNING', 'attempt', attempt, 'holder', holder)
+  end
+  owned[#owned + 1] = task
+  owned[#owned + 1] = attempt .. ' 0'
+  answer[#answer + 1] = task .. ' ' .. attempt .. '\n'
+  add(task, attempt, row[4], row[5], losses)
+end
+
+-- Charges a marked loss first (R14).
+local function take_suspect(task, key, row)
+  local blame = call('HMGET', key, 'losses', 'marked')
+  local losses = blame[1] or '0'
+  if blame[2] == '1' then
+    losses = tostring(losses + 1)
+    call('HSET', key, 'losses', losses, 'marked', '0')
+  end
+  if tonumber(losses) < max_losses then
+    take(task, key, row, losses)
+  else
+    finish(task, key, 'FAILED', ARGV[8], '')
+  end
+end
+
+-- Walks a queue from the front, claims each task that is there and not excepted, and takes out
+-- what it has seen. A task whose row was deleted goes the same way, unclaimed.
+local function walk(queue, limit, claim)
   local key, at, seen, skipped = shard .. queue, 0, {}, false
   while count < limit do
     local tasks = call('ZRANGE', key, at, at + limit - count - 1)
@@ -45,9 +73,8 @@ local function walk(queue, limit, take)
         skipped = true
       else
         local row_key = shard .. 'task:' .. task
-        local row = call('HMGET', row_key, 'status', 'attempt', 'function', 'params', 'options',
-          'losses', 'marked')
-        if row[1] == 'QUEUED' then take(task, row_key, row) end
+        local row = call('HMGET', row_key, 'status', 'attempt', 'seat', 'spec', 'params')
+        if row[1] == 'QUEUED' then claim(task, row_key, row, '0') end
         seen[#seen + 1] = task
       end
     end
@@ -57,28 +84,6 @@ local function walk(queue, limit, take)
     call_with('ZREM', key, seen)
   elseif at > 0 then
     call('ZREMRANGEBYRANK', key, 0, at - 1)
-  end
-end
-
-local function take(task, key, row)
-  local attempt = string.format('%.0f', row[2] + 1)
-  call('HSET', key, 'status', 'RUNNING', 'attempt', attempt, 'seat', '0', 'holder', holder)
-  owned[#owned + 1] = task
-  owned[#owned + 1] = attempt .. ' 0'
-  answer[#answer + 1] = task .. ' ' .. attempt .. '\n'
-  add(task, attempt, row)
-end
-
--- Charges a marked loss first (R14).
-local function take_suspect(task, key, row)
-  if row[7] == '1' then
-    row[6] = string.format('%.0f', (row[6] or 0) + 1)
-    call('HSET', key, 'losses', row[6], 'marked', '0')
-  end
-  if tonumber(row[6] or 0) < max_losses then
-    take(task, key, row)
-  else
-    finish(task, key, 'FAILED', ARGV[8], '')
   end
 end
 

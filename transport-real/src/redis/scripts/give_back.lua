@@ -17,9 +17,10 @@ end
 -- RUNNING -> QUEUED at its old place, or FAILED where it may not run again (R16). The effects of
 -- the reason are told by the caller: "loss" marks a loss, "started" means that it may have begun.
 local function give_back(task, key, holder, reason, effects)
-  local row = call('HMGET', key, 'attempt', 'options', 'losses', 'past', 'seq')
+  local row = call('HMGET', key, 'attempt', 'spec', 'losses', 'past')
+  local seq, once = string.match(row[2], '^%S+ (%S+) %S+ (.)')
   local past = remember(row[4] or '', row[1], holder, reason)
-  if string.sub(row[2], 1, 1) == '1' and string.find(effects, 'started', 1, true) then
+  if once == '1' and string.find(effects, 'started', 1, true) then
     call('HSET', key, 'past', past)
     finish(task, key, 'FAILED', lost, '')
     return
@@ -27,7 +28,7 @@ local function give_back(task, key, holder, reason, effects)
   local loss = string.find(effects, 'loss', 1, true)
   call('HSET', key, 'status', 'QUEUED', 'holder', '', 'past', past, 'marked', loss and '1' or '0')
   local queue = (loss or tonumber(row[3] or 0) > 0) and suspected or ready_again
-  queue[#queue + 1] = row[5]
+  queue[#queue + 1] = seq
   queue[#queue + 1] = task
 end
 

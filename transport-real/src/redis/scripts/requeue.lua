@@ -9,7 +9,7 @@ for i = 5, #ARGV, 7 do
   if not row[1] then
     -- The row was deleted: without this, each renewal would list the task again.
     free(owner, task)
-  elseif row[1] == 'RUNNING' and row[2] == ARGV[i + 1] and row[3] == ARGV[i + 3]
+  elseif row[1] == 'RUNNING' and row[2] == ARGV[i + 1] and (row[3] or '0') == ARGV[i + 3]
     and dispatcher_of(row[4]) == owner then
     local holder = worker ~= '' and with_worker(row[4], worker) or row[4]
     free(owner, task)

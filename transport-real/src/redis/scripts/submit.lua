@@ -1,4 +1,5 @@
--- ARGV: 2 queue limit; then task, function, options, params each.
+-- ARGV: 2 queue limit; then task, function, options, params each. What never changes is one field,
+-- the spec: "<function> <place in the queue> <submitted at> <options>".
 -- Answers a letter a task: Accepted, Conflict, queue Full.
 local ready = shard .. 'ready'
 local room = tonumber(ARGV[2]) - call('ZCARD', ready) - call('ZCARD', shard .. 'suspects')
@@ -7,17 +8,17 @@ local verdicts, queued = {}, {}
 for i = 3, #ARGV, 4 do
   local task, run = ARGV[i], ARGV[i + 1]
   local key = shard .. 'task:' .. task
-  local known = call('HGET', key, 'function')
+  local known = call('HGET', key, 'spec')
   local verdict
   if known then
-    verdict = known == run and 'A' or 'C'
+    verdict = string.sub(known, 1, #run) == run and 'A' or 'C'
   elseif room <= 0 then
     verdict = 'F'
   else
     verdict = 'A'
     room, seq = room - 1, seq + 1
-    call('HSET', key, 'function', run, 'options', ARGV[i + 2], 'params', ARGV[i + 3],
-      'status', 'QUEUED', 'attempt', '0', 'seq', seq, 'submitted_at', now)
+    call('HSET', key, 'status', 'QUEUED', 'attempt', '0', 'params', ARGV[i + 3],
+      'spec', run .. ' ' .. seq .. ' ' .. now .. ' ' .. ARGV[i + 2])
     queued[#queued + 1] = seq
     queued[#queued + 1] = task
   end

@@ -1,0 +1,32 @@
+//! Logs: lines for people or JSON for machines, on standard error.
+
+use std::io::IsTerminal;
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts logging. A filter that makes no sense is replaced by `info`, and said so.
+pub fn start(format: LogFormat, filter: &str) {
+    let parsed = EnvFilter::try_new(filter);
+    let bad = parsed.as_ref().err().map(ToString::to_string);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(parsed.unwrap_or_else(|_| EnvFilter::new("info")))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    match format {
+        LogFormat::Text => builder.with_target(false).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    if let Some(error) = bad {
+        tracing::warn!(%filter, %error, "the log filter makes no sense; using info");
+    }
+}
