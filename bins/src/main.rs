@@ -10,6 +10,7 @@ mod telemetry;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::telemetry::LogFormat;
 
@@ -69,10 +70,7 @@ fn main() -> ExitCode {
     if matches!(cli.command, Command::InternalReaper) {
         return cmd::reaper::run();
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
-    match runtime {
+    match runtime(&cli.command) {
         Ok(runtime) => {
             let code = runtime.block_on(run(cli.command));
             // What is still running has nobody to report to.
@@ -81,6 +79,18 @@ fn main() -> ExitCode {
         }
         Err(error) => fail(&error),
     }
+}
+
+/// Worker and dispatcher are one machine each, fed through one channel: on one thread a message
+/// needs no wake-up of another. Gateways serve connections side by side.
+fn runtime(command: &Command) -> std::io::Result<Runtime> {
+    let mut builder = match command {
+        Command::Worker(_) | Command::Dispatcher(_) => Builder::new_current_thread(),
+        Command::Up(_) | Command::Gateway(_) | Command::Bench(_) | Command::InternalReaper => {
+            Builder::new_multi_thread()
+        }
+    };
+    builder.enable_all().build()
 }
 
 async fn run(command: Command) -> ExitCode {

@@ -192,6 +192,9 @@ impl Dispatcher {
 
     fn settle(&mut self, now: Instant) {
         self.place(now);
+        if self.queue.take_exhausted() {
+            self.answer_empty_queue();
+        }
         self.claim_more(now);
         self.flush_wants();
         self.finish_drain(now);

@@ -20,6 +20,8 @@ use crate::wire::message::{Run, TaskRef, ToWorker};
 pub(super) struct Queue {
     /// The doorbell rang, or a poll is due, since the last claim was sent.
     rung: bool,
+    /// The last claim's answer left nothing in the queue.
+    exhausted: bool,
     /// The number of the last claim sent.
     pub(super) number: u64,
     /// How many tasks the claim under way may bring.
@@ -32,6 +34,11 @@ impl Queue {
     /// Somebody says that there may be tasks.
     pub(super) fn ring(&mut self) {
         self.rung = true;
+    }
+
+    /// Whether the queue was found empty since this was last asked.
+    pub(super) fn take_exhausted(&mut self) -> bool {
+        std::mem::take(&mut self.exhausted)
     }
 
     /// A new incarnation: the answer to a claim of the old one will be thrown away, because its
@@ -103,11 +110,11 @@ impl Dispatcher {
         if number != self.queue.number {
             return;
         }
-        // A full answer says that there is more; an empty one stops until the doorbell or a poll.
-        if !claimed.is_empty() {
-            self.queue.rung = true;
-        } else {
-            self.answer_empty_queue();
+        // A full answer says that there may be more; another that the queue is empty, and then the
+        // doorbell or a poll says when it is no longer.
+        match claimed.len() >= self.queue.expected as usize {
+            true => self.queue.rung = true,
+            false => self.queue.exhausted = true,
         }
         self.queue.expected = 0;
         self.counters.claimed += claimed.len() as u64;
