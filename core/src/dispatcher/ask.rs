@@ -223,8 +223,12 @@ impl Dispatcher {
             belief.seat = adoption.session;
             belief.confirmed = true;
         }
-        let asked_for =
-            matches!(&belief.place, Place::Adopting(_, session) if *session == adoption.session);
+        // Sessions count for each worker: two that list the same attempt may be in the same.
+        let asked_for = matches!(
+            &belief.place,
+            Place::Adopting(worker, session)
+                if *worker == adoption.worker && *session == adoption.session
+        );
         if !asked_for || !mine {
             return;
         }

@@ -22,6 +22,9 @@ pub(super) struct Queue {
     rung: bool,
     /// The last claim's answer left nothing in the queue.
     exhausted: bool,
+    /// The last claim had no place for a task with a loss, so that its answer does not tell whether
+    /// some wait (R14).
+    blind: bool,
     /// The number of the last claim sent.
     pub(super) number: u64,
     /// How many tasks the claim under way may bring.
@@ -61,12 +64,14 @@ impl Dispatcher {
         if !able || free == 0 || self.queue.expected > 0 {
             return;
         }
-        if !self.queue.rung {
+        let suspects = self.roster.free_clean();
+        if !self.queue.rung && (!self.queue.blind || suspects == 0) {
             self.timers.set_if_idle(Timer::Poll, now + self.config.poll);
             return;
         }
         self.timers.cancel(&Timer::Poll);
         self.queue.rung = false;
+        self.queue.blind = suspects == 0;
         self.queue.number += 1;
         let max = u32::try_from(free)
             .unwrap_or(u32::MAX)
@@ -77,7 +82,7 @@ impl Dispatcher {
             incarnation: self.incarnation,
             number: self.queue.number,
             max,
-            suspects: self.roster.free_clean(),
+            suspects,
             except,
         };
         self.ask(Op::Claim(claim), Vec::new());
@@ -180,12 +185,16 @@ impl Dispatcher {
             .filter(|id| self.functions.contains_key(id))
             .copied()
             .collect();
-        let mut runs: BTreeMap<WorkerKey, Vec<(FunctionId, Run)>> = BTreeMap::new();
+        let mut waiting: Vec<TaskRef> = Vec::new();
         for id in ready {
-            for key in self.fetching.remove(&id).unwrap_or_default() {
-                if let Some((worker, run)) = self.place_one(now, key) {
-                    runs.entry(worker).or_default().push((id, run));
-                }
+            waiting.extend(self.fetching.remove(&id).unwrap_or_default());
+        }
+        // Those with a loss first: not every free worker may have them (R14).
+        waiting.sort_by_key(|key| !self.beliefs.get(key).is_some_and(|belief| belief.suspect));
+        let mut runs: BTreeMap<WorkerKey, Vec<(FunctionId, Run)>> = BTreeMap::new();
+        for key in waiting {
+            if let Some((worker, run)) = self.place_one(now, key) {
+                runs.entry(worker).or_default().push((run.function, run));
             }
         }
         for (worker, batch) in runs {

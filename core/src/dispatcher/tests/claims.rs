@@ -248,8 +248,21 @@ fn two_tasks_with_a_loss_never_share_a_worker() {
     env.submit(3);
     assert_eq!(env.given(2), [task(3, 1)], "others may");
     env.join(3, 4);
-    env.wait(ms(500));
     assert_eq!(env.given(3), [task(2, 2)]);
+}
+
+#[test]
+fn tasks_with_a_loss_follow_each_other_without_a_pause() {
+    let mut env = TestEnv::new();
+    env.join(1, 3);
+    env.submit_all(1..=3);
+    env.wait(secs(3));
+    env.join(2, 4);
+    for number in 1..=3 {
+        assert_eq!(env.given(2), [task(number, 2)]);
+        env.finish(2, task(number, 2));
+    }
+    assert_eq!(env.status(3), Status::Completed);
 }
 
 #[test]
@@ -264,4 +277,23 @@ fn a_task_that_loses_its_worker_three_times_fails_with_its_history() {
     env.join(4, 1);
     assert_eq!(env.given(4), []);
     assert_eq!((env.status(1), env.row(1).past.len()), (Status::Failed, 3));
+}
+
+#[test]
+fn a_task_with_a_loss_is_placed_first_because_it_has_less_choice() {
+    let mut env = TestEnv::new();
+    env.join(1, 2);
+    env.submit_with(9, F, Options::default());
+    env.finish(1, task(9, 1));
+    env.submit_with(1, G, Options::default());
+    env.submit_with(2, G, Options::default());
+    env.wait(secs(3));
+    env.join(2, 2);
+    assert_eq!(env.given(2), [task(1, 2)]);
+    env.submit_quietly(3, F, Options::default());
+    env.join(3, 1);
+    assert_eq!(
+        (env.given(3), env.given(2)),
+        (vec![task(2, 2)], vec![task(3, 1)])
+    );
 }

@@ -308,3 +308,22 @@ fn a_claim_leaves_out_what_may_be_queued_while_its_result_is_here() {
     );
     assert_eq!(env.given(2), []);
 }
+
+#[test]
+fn an_adoption_for_one_worker_says_nothing_of_another() {
+    let mut env = TestEnv::new();
+    env.at_store(Op::OpenLease { incarnation: OTHER });
+    env.submit_quietly(1, F, Options::default());
+    claim_for(&mut env, OTHER, 1);
+    env.hold_store();
+    for worker in 1..=2 {
+        env.hello(worker, Greeting::push(1).running(tasks([1])));
+        if worker == 1 {
+            env.wait(secs(3));
+        }
+    }
+    env.release_store();
+    assert_eq!(env.free(), 0, "the one that lives has it");
+    env.finish(2, task(1, 1));
+    assert_eq!(env.status(1), Status::Completed);
+}

@@ -101,7 +101,10 @@ impl TestEnv {
             Event::Drain => self.tell(ToWorker::Drain),
             Event::Beat => self.beat(),
             Event::Lost => self.tell_into_the_void(),
-            Event::Stale(number) => self.tell_in(self.worker.session(), number, ToWorker::Drain),
+            Event::Stale(number) => {
+                let number = number.min(self.told);
+                self.tell_in(self.worker.session(), number, ToWorker::Drain);
+            }
             Event::Closes => self.close(),
             Event::Ready(slot) if self.lives(children, slot) => self.ready(slot),
             Event::Replies(slot) => {
