@@ -1,5 +1,10 @@
 //! The `mpcsfaas` command. Each subcommand has a file under `cmd`; what they share is `config`
-//! (flags that several have), `telemetry` (logs) and `shutdown` (signals).
+//! (flags that several have), `telemetry` (logs) and `shutdown` (signals). `load` is the load
+//! generator of `bench`.
+//!
+//! A command reads its arguments, starts what `mpcsfaas_transport_real` has, and waits for its end.
+//! Exit codes: 0 when all went well, a drain included; 1 with a line on standard error; 2 for wrong
+//! arguments; 130 when it was told twice to end.
 
 mod cmd;
 mod config;
