@@ -14,6 +14,7 @@ pub struct StoreArgs {
     /// The Redis (or Valkey) that holds functions, tasks and results.
     #[arg(
         long = "redis",
+        value_name = "URL",
         env = "REDIS_URL",
         default_value = "redis://127.0.0.1:6379/0"
     )]
@@ -53,8 +54,8 @@ pub struct PythonArgs {
     /// under the data directory, made on the first start.
     #[arg(long, env = "MPCSFAAS_PYTHON", value_name = "PATH")]
     pub python: Option<PathBuf>,
-    /// Where this program keeps what it needs. Default: `$XDG_DATA_HOME/mpcsfaas` or
-    /// `~/.local/share/mpcsfaas`.
+    /// The data directory: the Python environment, and the store of `up`. Default:
+    /// `$XDG_DATA_HOME/mpcsfaas` or `~/.local/share/mpcsfaas`.
     #[arg(long, env = "MPCSFAAS_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
 }

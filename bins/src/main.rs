@@ -1,5 +1,10 @@
 //! The `mpcsfaas` command. Each subcommand has a file under `cmd`; what they share is `config`
-//! (flags that several have), `telemetry` (logs) and `shutdown` (signals).
+//! (flags that several have), `telemetry` (logs) and `shutdown` (signals). `load` is the load
+//! generator of `bench`.
+//!
+//! A command reads its arguments, starts what `mpcsfaas_transport_real` has, and waits for its end.
+//! Exit codes: 0 when all went well, a drain included; 1 with a line on standard error; 2 for wrong
+//! arguments; 130 when it was told twice to end.
 
 mod cmd;
 mod config;
@@ -10,6 +15,7 @@ mod telemetry;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::telemetry::LogFormat;
 
@@ -28,10 +34,12 @@ use crate::telemetry::LogFormat;
     max_term_width = 100
 )]
 struct Cli {
-    /// How log lines look.
+    /// How log lines look. They go to standard error.
     #[arg(
         long,
         global = true,
+        help_heading = "Logging",
+        value_name = "FORMAT",
         env = "MPCSFAAS_LOG_FORMAT",
         value_enum,
         default_value = "text"
@@ -39,7 +47,14 @@ struct Cli {
     log_format: LogFormat,
     /// What is logged: error, warn, info, debug, trace, or a filter such as
     /// `info,mpcsfaas_core=debug`.
-    #[arg(long, global = true, env = "MPCSFAAS_LOG", default_value = "info")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Logging",
+        value_name = "FILTER",
+        env = "MPCSFAAS_LOG",
+        default_value = "info"
+    )]
     log: String,
     #[command(subcommand)]
     command: Command,
@@ -48,12 +63,26 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the whole platform on this machine: gateway, store, dispatcher and workers.
+    ///
+    /// Needs no server: the store is a directory, and what was accepted is on disk. Ctrl-C or
+    /// SIGTERM lets running tasks finish, for at most 30 s; a second one ends it at once.
     Up(cmd::up::UpArgs),
-    /// Run the HTTP gateway over Redis.
+    /// Run the HTTP gateway over Redis: what clients talk to.
+    ///
+    /// It needs no dispatcher to accept tasks. Any number of gateways may share one Redis.
     Gateway(cmd::gateway::GatewayArgs),
-    /// Run a dispatcher over Redis and ZMQ. Several may share the work.
+    /// Run a dispatcher: it takes tasks from Redis and hands them to workers.
+    ///
+    /// Any number of dispatchers may share one Redis, and if one dies the others take its tasks
+    /// over. In pull and push mode it waits for workers on its port and serves each as that worker
+    /// asks to be; workers of the Python original (MPCSFaaS) may join too. In local mode it runs
+    /// the Python processes itself.
     Dispatcher(cmd::dispatcher::DispatcherArgs),
-    /// Run a worker with N Python processes.
+    /// Run a worker: Python processes that do a dispatcher's tasks.
+    ///
+    /// It may be started before its dispatcher, and finds it again after a restart. Functions see
+    /// its working directory and PYTHONPATH, and may do what its user may. Ctrl-C or SIGTERM lets
+    /// running tasks finish, for at most 30 s, and hands the others back.
     Worker(cmd::worker::WorkerArgs),
     /// Measure a running platform.
     Bench(cmd::bench::BenchArgs),
@@ -69,10 +98,7 @@ fn main() -> ExitCode {
     if matches!(cli.command, Command::InternalReaper) {
         return cmd::reaper::run();
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
-    match runtime {
+    match runtime(&cli.command) {
         Ok(runtime) => {
             let code = runtime.block_on(run(cli.command));
             // What is still running has nobody to report to.
@@ -81,6 +107,18 @@ fn main() -> ExitCode {
         }
         Err(error) => fail(&error),
     }
+}
+
+/// Worker and dispatcher are one machine each, fed through one channel: on one thread a message
+/// needs no wake-up of another. Gateways serve connections side by side.
+fn runtime(command: &Command) -> std::io::Result<Runtime> {
+    let mut builder = match command {
+        Command::Worker(_) | Command::Dispatcher(_) => Builder::new_current_thread(),
+        Command::Up(_) | Command::Gateway(_) | Command::Bench(_) | Command::InternalReaper => {
+            Builder::new_multi_thread()
+        }
+    };
+    builder.enable_all().build()
 }
 
 async fn run(command: Command) -> ExitCode {

@@ -1,7 +1,14 @@
 //! Seeded runs of the simulated world, and the checkers that judge them.
 //!
-//! [`run`] takes a seed through trouble, healing and the time after; `checkers` has one file for
-//! each promise.
+//! A seed draws a world and its faults (`mpcsfaas_transport_sim::Knobs::swarm`). [`run`] takes it
+//! through three phases: trouble, in which anything may go wrong; healing, after which nothing does;
+//! and a bounded time in which everything must come right. After each event the machine that moved
+//! checks its own invariants, and every checker looks. [`checkers`] has one file for each promise
+//! that is judged here; those of `docs/PROTOCOL.md` that are missing are tests of single machines
+//! and of the real thing.
+//!
+//! The first broken promise ends a run, and a run is the same each time: `docs/TESTING.md` says how
+//! to replay a seed.
 
 pub mod checkers;
 pub mod run;

@@ -1,7 +1,17 @@
 //! The simulated world: the machines of `mpcsfaas-core` on an event heap, with links, children,
 //! clocks and faults, and no thread, socket or sleep anywhere.
 //!
-//! Everything that happens is drawn from one seed, so a run that fails once fails each time.
+//! Everything that happens is drawn from one seed, so a run that fails once fails each time. The
+//! network, the store's answers and the children are made up here; the machines are the ones that
+//! run in production, in the ordinary build.
+//!
+//! ```text
+//!                  ┌──────── heap: what happens next ────────┐
+//!                  ▼                                         │ what that brings about
+//!   seed ─▶ knobs, rng ─▶ World::step ─▶ machine ─▶ orders ──┘ (link, storage, children)
+//!                              ▲
+//!                            fault
+//! ```
 //!
 //! Reading order: [`knobs`] (what can be set, and how a seed draws it), [`rng`] (one stream a
 //! subsystem), [`heap`] (the order of events), [`world`] (the nodes and [`World::step`], which

@@ -30,15 +30,21 @@ pub struct DispatcherArgs {
     #[arg(short, long, env = "MPCSFAAS_ZMQ_PORT", default_value_t = 5555)]
     port: u16,
     /// Python processes of the built-in worker (local mode).
-    #[arg(short, long, env = "MPCSFAAS_PROCESSES", default_value_t = 4,
+    #[arg(short, long, value_name = "N", env = "MPCSFAAS_PROCESSES", default_value_t = 4,
           value_parser = clap::value_parser!(u32).range(1..=1024))]
     workers: u32,
     /// The address for workers (pull and push mode); 0.0.0.0 for all. Whoever can reach it can
     /// take tasks and run code.
-    #[arg(long, env = "MPCSFAAS_BIND", default_value = "127.0.0.1")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "MPCSFAAS_BIND",
+        default_value = "127.0.0.1"
+    )]
     bind: IpAddr,
-    /// How many tasks a worker of the original may hold.
-    #[arg(long, env = "MPCSFAAS_JSON_CREDIT", default_value_t = 4,
+    /// How many tasks a worker of the Python original (MPCSFaaS) may hold at a time; it does not
+    /// say so itself.
+    #[arg(long, value_name = "N", env = "MPCSFAAS_JSON_CREDIT", default_value_t = 4,
           value_parser = clap::value_parser!(u32).range(1..=1024))]
     json_credit: u32,
     #[command(flatten)]
@@ -54,7 +60,7 @@ pub enum ModeArg {
     Local,
     /// To workers that ask.
     Pull,
-    /// To workers that give credit, as soon as there is work.
+    /// To workers that have room, as soon as there is work.
     Push,
 }
 

@@ -24,10 +24,15 @@ pub struct GatewayArgs {
 /// Where the gateway listens.
 #[derive(Clone, Debug, Args)]
 pub struct AddressArgs {
-    /// The address to listen on; 0.0.0.0 for all. Whoever can reach it can run code.
-    #[arg(long, env = "MPCSFAAS_HOST", default_value = "127.0.0.1")]
+    /// The address for clients; 0.0.0.0 for all. Whoever can reach it can run code.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "MPCSFAAS_HOST",
+        default_value = "127.0.0.1"
+    )]
     pub host: IpAddr,
-    /// The port to listen on.
+    /// The port for clients.
     #[arg(long, env = "MPCSFAAS_PORT", default_value_t = 8000)]
     pub port: u16,
 }

@@ -27,16 +27,21 @@ pub struct UpArgs {
     /// How tasks get to workers.
     #[arg(short, long, value_enum, env = "MPCSFAAS_MODE", default_value = "push")]
     mode: ModeArg,
-    /// How many workers. In local mode there is one, with all the processes.
-    #[arg(short, long, env = "MPCSFAAS_WORKERS", default_value_t = 2,
+    /// How many workers. In local mode there is one, which has the processes of all.
+    #[arg(short, long, value_name = "N", env = "MPCSFAAS_WORKERS", default_value_t = 2,
           value_parser = clap::value_parser!(u32).range(1..=256))]
     workers: u32,
     /// Python processes of each worker.
-    #[arg(long, env = "MPCSFAAS_PROCESSES", default_value_t = 2,
+    #[arg(long, value_name = "N", env = "MPCSFAAS_PROCESSES", default_value_t = 2,
           value_parser = clap::value_parser!(u32).range(1..=1024))]
     processes: u32,
     /// The port for workers, on 127.0.0.1 (pull and push mode).
-    #[arg(long, env = "MPCSFAAS_ZMQ_PORT", default_value_t = 5555)]
+    #[arg(
+        long,
+        value_name = "PORT",
+        env = "MPCSFAAS_ZMQ_PORT",
+        default_value_t = 5555
+    )]
     zmq_port: u16,
     /// Answer before a task is on disk: faster, and a crash may lose the last second.
     #[arg(long, env = "MPCSFAAS_NO_SYNC")]

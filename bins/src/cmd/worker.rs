@@ -21,11 +21,11 @@ use crate::shutdown::{self, Shutdown};
 /// Arguments of `mpcsfaas worker`.
 #[derive(Debug, Args)]
 pub struct WorkerArgs {
-    /// How it takes tasks: asks for them (pull), or is sent them (push).
-    #[arg(value_enum)]
+    /// How it gets tasks. A dispatcher in pull or push mode serves workers of both.
+    #[arg(value_enum, value_name = "MODE")]
     flow: FlowArg,
-    /// How many Python processes it keeps.
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
+    /// How many Python processes it keeps: so many tasks run at a time.
+    #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     processes: u32,
     /// The dispatcher, such as tcp://localhost:5555.
     #[arg(env = "MPCSFAAS_DISPATCHER", value_parser = endpoint)]
@@ -40,9 +40,9 @@ pub struct WorkerArgs {
 /// How a worker takes tasks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum FlowArg {
-    /// It asks.
+    /// It asks for them.
     Pull,
-    /// It gives credit.
+    /// It is sent them, as far as it has room.
     Push,
 }
 

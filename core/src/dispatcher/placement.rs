@@ -20,8 +20,10 @@ use crate::wire::message::{Run, TaskRef, ToWorker};
 pub(super) struct Queue {
     /// The doorbell rang, or a poll is due, since the last claim was sent.
     rung: bool,
-    /// The last claim had no place for a task with a loss, so that its answer does not tell whether
-    /// some wait (R14).
+    /// The last claim's answer left nothing in the queue.
+    exhausted: bool,
+    /// The last claim brought as many tasks with a loss as it had places for, so that its answer
+    /// does not tell whether more of them wait (R14).
     blind: bool,
     /// The number of the last claim sent.
     pub(super) number: u64,
@@ -35,6 +37,11 @@ impl Queue {
     /// Somebody says that there may be tasks.
     pub(super) fn ring(&mut self) {
         self.rung = true;
+    }
+
+    /// Whether the queue was found empty since this was last asked.
+    pub(super) fn take_exhausted(&mut self) -> bool {
+        std::mem::take(&mut self.exhausted)
     }
 
     /// A new incarnation: the answer to a claim of the old one will be thrown away, because its
@@ -64,7 +71,6 @@ impl Dispatcher {
         }
         self.timers.cancel(&Timer::Poll);
         self.queue.rung = false;
-        self.queue.blind = suspects == 0;
         self.queue.number += 1;
         let max = u32::try_from(free)
             .unwrap_or(u32::MAX)
@@ -104,15 +110,17 @@ impl Dispatcher {
         tasks
     }
 
-    pub(super) fn on_claimed(&mut self, now: Instant, number: u64, claimed: Vec<Claimed>) {
-        if number != self.queue.number {
+    pub(super) fn on_claimed(&mut self, now: Instant, claim: &Claim, claimed: Vec<Claimed>) {
+        if claim.number != self.queue.number {
             return;
         }
-        // A full answer says that there is more; an empty one stops until the doorbell or a poll.
-        if !claimed.is_empty() {
-            self.queue.rung = true;
-        } else {
-            self.answer_empty_queue();
+        let suspects = claimed.iter().filter(|task| task.losses > 0).count();
+        self.queue.blind = suspects >= claim.suspects as usize;
+        // A full answer says that there may be more; another that the queue is empty, and then the
+        // doorbell or a poll says when it is no longer.
+        match claimed.len() >= self.queue.expected as usize {
+            true => self.queue.rung = true,
+            false => self.queue.exhausted = true,
         }
         self.queue.expected = 0;
         self.counters.claimed += claimed.len() as u64;

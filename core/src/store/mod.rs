@@ -207,11 +207,13 @@ impl Store {
 
     fn submit(&mut self, now: WallTime, batch: Vec<Submission>) -> Reply {
         let mut verdicts = Vec::with_capacity(batch.len());
-        let before = self.queued();
+        let was_empty = self.ready.is_empty();
         for submission in batch {
             verdicts.push(self.submit_one(now, submission));
         }
-        if self.queued() > before {
+        // Whoever has credit and found nothing is told that there is something now. Whoever gets
+        // credit while there is something looks by itself.
+        if was_empty && !self.ready.is_empty() {
             self.notices.push_back(Notice::Queued);
         }
         Reply::Submitted(verdicts)

@@ -454,7 +454,7 @@ pub struct Overview {
 /// A hint that something happened. Losing one costs time, never a task.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Notice {
-    /// The doorbell: the queue has got tasks.
+    /// The doorbell: the queue was empty and is no longer, or got a task back.
     Queued,
     /// These tasks have ended.
     Ended(Vec<TaskId>),

@@ -2,7 +2,8 @@
 -- the spec: "<function> <place in the queue> <submitted at> <options>".
 -- Answers a letter a task: Accepted, Conflict, queue Full.
 local ready = shard .. 'ready'
-local room = tonumber(ARGV[2]) - call('ZCARD', ready) - call('ZCARD', shard .. 'suspects')
+local waiting = call('ZCARD', ready)
+local room = tonumber(ARGV[2]) - waiting - call('ZCARD', shard .. 'suspects')
 local seq = tonumber(call('GET', shard .. 'seq') or 0)
 local verdicts, queued = {}, {}
 for i = 3, #ARGV, 4 do
@@ -27,6 +28,6 @@ end
 if #queued > 0 then
   call_with('ZADD', ready, queued)
   call('SET', shard .. 'seq', seq)
-  call('PUBLISH', shard .. 'doorbell', '')
+  if waiting == 0 then call('PUBLISH', shard .. 'doorbell', '') end
 end
 return table.concat(verdicts)
