@@ -1,7 +1,7 @@
 //! A private Redis (or Valkey) server for one test.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -28,6 +28,7 @@ pub(crate) enum Durability {
 #[derive(Debug)]
 pub(crate) struct RedisServer {
     child: Child,
+    program: OsString,
     port: u16,
     directory: PathBuf,
     arguments: Vec<String>,
@@ -41,6 +42,7 @@ impl RedisServer {
 
     /// A server with further arguments, such as `["--requirepass", "secret"]`.
     pub(crate) fn start_with(durability: Durability, arguments: &[&str]) -> RedisServer {
+        let program = program();
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let directory =
@@ -54,9 +56,10 @@ impl RedisServer {
         // Between the choice of a free port and its use, somebody else may take it.
         for _ in 0..5 {
             let port = free_port();
-            let child = spawn(port, &directory, &arguments);
+            let child = spawn(&program, port, &directory, &arguments);
             let mut server = RedisServer {
                 child,
+                program: program.clone(),
                 port,
                 directory: directory.clone(),
                 arguments: arguments.clone(),
@@ -97,7 +100,7 @@ impl RedisServer {
 
     /// Starts it again after [`RedisServer::kill`], on the same port and data.
     pub(crate) fn start_again(&mut self) {
-        self.child = spawn(self.port, &self.directory, &self.arguments);
+        self.child = spawn(&self.program, self.port, &self.directory, &self.arguments);
         assert!(
             self.answers_within(START_LIMIT),
             "the Redis server does not start again"
@@ -137,8 +140,8 @@ impl Drop for RedisServer {
     }
 }
 
-fn spawn(port: u16, directory: &Path, arguments: &[String]) -> Child {
-    Command::new(program())
+fn spawn(program: &OsStr, port: u16, directory: &Path, arguments: &[String]) -> Child {
+    Command::new(program)
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .args(["--save", "", "--dir"])
         .arg(directory)
