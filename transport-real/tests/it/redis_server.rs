@@ -7,11 +7,12 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use crate::wait::holds_within;
 
 const START_LIMIT: Duration = Duration::from_secs(10);
 
@@ -114,21 +115,21 @@ impl RedisServer {
 
     /// Whether it accepts a connection in time. One that ended does not.
     fn answers_within(&mut self, limit: Duration) -> bool {
-        let until = Instant::now() + limit;
         let client = redis::Client::open(self.url()).expect("a URL");
-        while Instant::now() < until {
+        let mut answers = false;
+        holds_within(limit, || {
             match client.get_connection() {
                 Ok(mut connection) => match redis::cmd("PING").exec(&mut connection) {
-                    Ok(()) => return true,
-                    Err(error) if error.code() == Some("NOAUTH") => return true,
-                    Err(_) => {}
+                    Ok(()) => answers = true,
+                    Err(error) => answers = error.code() == Some("NOAUTH"),
                 },
-                Err(_) if self.child.try_wait().is_ok_and(|ended| ended.is_some()) => return false,
-                Err(_) => {}
+                Err(_) => {
+                    return self.child.try_wait().is_ok_and(|ended| ended.is_some());
+                }
             }
-            thread::sleep(Duration::from_millis(5));
-        }
-        false
+            answers
+        });
+        answers
     }
 }
 

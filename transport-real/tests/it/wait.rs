@@ -1,6 +1,6 @@
 //! The one way in which a test waits: for a condition, with a bound.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Waits until the condition gives a value.
 pub(crate) async fn wait_for<T>(
@@ -16,4 +16,24 @@ pub(crate) async fn wait_for<T>(
         tokio::time::sleep(step).await;
     }
     panic!("not within {limit:?}: {what}");
+}
+
+/// Waits until the condition holds, without a runtime. Says whether it did.
+pub(crate) fn holds_within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let until = Instant::now() + limit;
+    while Instant::now() < until {
+        if condition() {
+            return true;
+        }
+        pause();
+    }
+    false
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the step of a bounded wait for a condition"
+)]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(5));
 }
