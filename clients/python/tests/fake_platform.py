@@ -154,7 +154,7 @@ class FakePlatform:
                 "task_id": task.id,
                 "function_id": task.function_id,
                 "status": task.status,
-                "submitted_at": 0.0,
+                "submitted_at": "2026-01-01T00:00:00.000Z",
                 "finished_at": None,
                 "attempts": [],
                 "losses": 0,

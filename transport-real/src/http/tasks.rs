@@ -228,7 +228,7 @@ pub(super) async fn result(
 #[utoipa::path(
     delete, path = "/v1/tasks/{task_id}", tag = "Tasks", params(("task_id" = Uuid, Path)),
     responses(
-        (status = 200, description = "It is FAILED now, and is killed where it runs", body = TaskStatus),
+        (status = 200, description = "It is FAILED now; if it runs, its process is ended within some seconds", body = TaskStatus),
         (status = 404, description = "There is no such task", body = Refusal),
         (status = 409, description = "It had ended before", body = Refusal),
         (status = 422, description = "Not a UUID", body = ValidationError),

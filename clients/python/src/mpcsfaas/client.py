@@ -65,8 +65,8 @@ class Attempt(TypedDict):
     attempt: int
     worker: str | None
     dispatcher: str | None
-    started_at: float | None
-    ended_at: float | None
+    started_at: str | None
+    ended_at: str | None
     reason: str | None
 
 
@@ -76,8 +76,8 @@ class Details(TypedDict):
     task_id: str
     function_id: str
     status: str
-    submitted_at: float
-    finished_at: float | None
+    submitted_at: str
+    finished_at: str | None
     attempts: list[Attempt]
     losses: int
     reason: str | None
