@@ -6,6 +6,7 @@ the mark, whoever its parent is by then.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -88,6 +89,14 @@ class Process:
         self.send(signal.SIGKILL)
         self._child.wait(PATIENCE_S)
 
+    def kill_tree(self) -> None:
+        """SIGKILL, for a process whose children do not end with it."""
+        children = self.descendants()
+        self.kill()
+        for child in children:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+
     def terminate(self) -> None:
         """SIGTERM; does not wait."""
         self.send(signal.SIGTERM)
@@ -103,7 +112,7 @@ class Process:
         self.send(signal.SIGCONT)
 
     def descendants(self) -> list[psutil.Process]:
-        return psutil.Process(self.pid).children(recursive=True)
+        return [] if not self.running() else psutil.Process(self.pid).children(recursive=True)
 
 
 class Platform:
@@ -129,7 +138,7 @@ class Platform:
         self.processes.append(process)
         return process
 
-    def redis(self) -> Process:
+    def store(self) -> Process:
         """A Redis that forgets nothing that it has acknowledged. Waits until it answers."""
         data = self.home / "redis"
         data.mkdir(exist_ok=True)
@@ -138,7 +147,7 @@ class Platform:
         eventually("Redis answers", self._redis_answers)
         return server
 
-    def redis_client(self) -> redis.Redis:
+    def store_client(self) -> redis.Redis:
         return redis.Redis(port=self.redis_port, socket_timeout=PATIENCE_S)
 
     def gateway(self) -> Process:
@@ -201,7 +210,7 @@ class Platform:
         """Ends everything at once. That nothing survives it is part of every test."""
         for process in self.processes:
             process.resume()
-            process.kill()
+            process.kill_tree() if process.name.startswith("legacy") else process.kill()
         try:
             eventually("no process is left over", lambda: not self.all_alive(), GONE_S)
         finally:
@@ -213,7 +222,7 @@ class Platform:
 
     def _redis_answers(self) -> bool:
         try:
-            with self.redis_client() as client:
+            with self.store_client() as client:
                 return bool(client.ping())
         except redis.RedisError:
             return False
@@ -221,7 +230,7 @@ class Platform:
 
 def _marked(process: psutil.Process, mark: str) -> bool:
     try:
-        return process.status() != psutil.STATUS_ZOMBIE and process.environ().get(_MARK) == mark
+        return bool(process.status() != psutil.STATUS_ZOMBIE and process.environ().get(_MARK) == mark)
     except psutil.Error:
         return False  # It has just ended, or belongs to somebody else.
 

@@ -33,7 +33,7 @@ def wait_until_draining(process: Process) -> None:
 
 @pytest.mark.parametrize("mode", ["pull", "push"])
 def test_worker(platform: Platform, client: Client, ledger: Ledger, mode: str) -> None:
-    platform.redis()
+    platform.store()
     platform.gateway()
     platform.dispatcher(mode)
     leaving = platform.worker(mode, 1)
@@ -50,7 +50,7 @@ def test_worker(platform: Platform, client: Client, ledger: Ledger, mode: str) -
 
 @pytest.mark.parametrize("mode", ["pull", "push"])
 def test_dispatcher(platform: Platform, client: Client, ledger: Ledger, mode: str) -> None:
-    platform.redis()
+    platform.store()
     platform.gateway()
     leaving = platform.dispatcher(mode)
     worker = platform.worker(mode, 1)
@@ -66,7 +66,7 @@ def test_dispatcher(platform: Platform, client: Client, ledger: Ledger, mode: st
 
 
 def test_local_dispatcher(platform: Platform, client: Client, ledger: Ledger) -> None:
-    platform.redis()
+    platform.store()
     platform.gateway()
     leaving = platform.dispatcher("local", processes=1)
     running, waiting = submit(client, ledger)
@@ -96,7 +96,7 @@ def test_up(platform: Platform, client: Client, ledger: Ledger, mode: str) -> No
 
 
 def test_gateway(platform: Platform) -> None:
-    platform.redis()
+    platform.store()
     leaving = platform.gateway()
     eventually("it listens", platform.readiness)
     leaving.terminate()
@@ -120,7 +120,7 @@ def start_with(platform: Platform, what: str) -> Process:
     """A platform; returns the named part."""
     if what == "up":
         return platform.up("push", workers=1, processes=1)
-    platform.redis()
+    platform.store()
     platform.gateway()
     if what == "local dispatcher":
         return platform.dispatcher("local", processes=1)

@@ -18,7 +18,8 @@ AT_ONCE_S = 15.0
 
 # The tests of one shape share a platform, so they must meet in one process.
 SHAPES = [
-    pytest.param(shape, marks=pytest.mark.xdist_group(shape)) for shape in ("local", "pull", "push", "up-local", "up-push")
+    pytest.param(shape, marks=pytest.mark.xdist_group(shape))
+    for shape in ("local", "pull", "push", "up-local", "up-push")
 ]
 
 
@@ -30,7 +31,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if started == "up":
         platform.up(mode, workers=1)
     else:
-        platform.redis()
+        platform.store()
         platform.gateway()
         platform.dispatcher(mode)
         if mode != "local":

@@ -28,7 +28,7 @@ def check(ledger: Ledger, handles: dict[str, TaskHandle[str]]) -> None:
 
 @pytest.mark.parametrize("mode", ["pull", "push"])
 def test_worker(platform: Platform, client: Client, ledger: Ledger, mode: str) -> None:
-    platform.redis()
+    platform.store()
     platform.gateway()
     platform.dispatcher(mode)
     worker = platform.worker(mode, 2)
@@ -40,7 +40,7 @@ def test_worker(platform: Platform, client: Client, ledger: Ledger, mode: str) -
 
 
 def test_local_dispatcher(platform: Platform, client: Client, ledger: Ledger) -> None:
-    platform.redis()
+    platform.store()
     platform.gateway()
     dispatcher = platform.dispatcher("local")
     handles = submit(client, ledger)

@@ -32,7 +32,7 @@ class Parts(NamedTuple):
 def start(platform: Platform, mode: str) -> Parts:
     """One of each, and two workers."""
     return Parts(
-        platform.redis(),
+        platform.store(),
         platform.gateway(),
         platform.dispatcher(mode, processes=2 * PROCESSES),
         [platform.worker(mode, PROCESSES) for _ in range(2) if mode != "local"],
@@ -51,7 +51,7 @@ def check_all_processes_take_part(client: Client, ledger: Ledger, processes: int
 @flows
 def test_worker_before_dispatcher(platform: Platform, client: Client, ledger: Ledger, mode: str) -> None:
     worker = platform.worker(mode, PROCESSES)
-    platform.redis()
+    platform.store()
     platform.gateway()
     load = Load(client, ledger, tasks=50)
     lasts(6.0)  # The original's worker gives up after 5 s, and exits with code 0.
@@ -107,7 +107,7 @@ def test_redis_restarted(platform: Platform, client: Client, ledger: Ledger, mod
     load.wait_until_started(40)
     parts.redis.kill()
     lasts(2.0)
-    platform.redis()
+    platform.store()
     load.wait_for_more(20)
     load.finish()
     assert not ledger.repeated()
