@@ -192,7 +192,11 @@ class Platform:
 
     def all_alive(self) -> list[psutil.Process]:
         """Everything that this test has started, and whatever that has started."""
-        return [process for process in psutil.process_iter() if _marked(process, self.mark)]
+        return [process for process in psutil.process_iter(["name"]) if _marked(process, self.mark)]
+
+    def count(self, program: str) -> int:
+        """How many processes of a program are running."""
+        return sum(process.info["name"] == program for process in self.all_alive())
 
     def strays(self) -> list[psutil.Process]:
         """What runs without being one of `processes` or below one."""

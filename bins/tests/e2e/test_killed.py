@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 from ledger import Ledger
-from processes import PATIENCE_S, Platform
+from processes import PATIENCE_S, Platform, eventually
 
 from mpcsfaas import Client, TaskHandle
 
 TASKS = ["first", "second"]
 
 
-def submit(client: Client, ledger: Ledger) -> dict[str, TaskHandle[str]]:
+def submit(platform: Platform, client: Client, ledger: Ledger) -> dict[str, TaskHandle[str]]:
     """Tasks that each have a process of their own beside them. Waits until they run."""
     function = client.register(ledger.gated("end", grandchild=True))
     handles = {task: function.submit(task) for task in TASKS}
     ledger.wait_until_started(*TASKS)
+    eventually("the grandchildren run", lambda: platform.count("sleep") == len(TASKS))
     return handles
 
 
@@ -32,7 +33,7 @@ def test_worker(platform: Platform, client: Client, ledger: Ledger, mode: str) -
     platform.gateway()
     platform.dispatcher(mode)
     worker = platform.worker(mode, 2)
-    handles = submit(client, ledger)
+    handles = submit(platform, client, ledger)
     worker.kill()
     platform.no_strays()
     platform.worker(mode, 2)
@@ -43,7 +44,7 @@ def test_local_dispatcher(platform: Platform, client: Client, ledger: Ledger) ->
     platform.store()
     platform.gateway()
     dispatcher = platform.dispatcher("local")
-    handles = submit(client, ledger)
+    handles = submit(platform, client, ledger)
     dispatcher.kill()
     platform.no_strays()
     platform.dispatcher("local")
@@ -53,7 +54,7 @@ def test_local_dispatcher(platform: Platform, client: Client, ledger: Ledger) ->
 @pytest.mark.parametrize("mode", ["local", "pull", "push"])
 def test_up(platform: Platform, client: Client, ledger: Ledger, mode: str) -> None:
     up = platform.up(mode, workers=1)
-    handles = submit(client, ledger)
+    handles = submit(platform, client, ledger)
     queued = client.register(ledger.sleeper()).submit("queued", 0.0)
     up.kill()
     platform.no_strays()
@@ -66,7 +67,7 @@ def test_up(platform: Platform, client: Client, ledger: Ledger, mode: str) -> No
 def test_worker_of_up(platform: Platform, client: Client, ledger: Ledger) -> None:
     """One that ends by itself is replaced."""
     up = platform.up("push", workers=1)
-    handles = submit(client, ledger)
+    handles = submit(platform, client, ledger)
     (worker,) = {execution.worker for task in TASKS for execution in ledger.executions(task)}
     (process,) = (child for child in up.descendants() if child.pid == worker)
     process.kill()
