@@ -14,8 +14,14 @@ use crate::workspace::Workspace;
 /// How long one step may take: several times what the slowest takes from nothing on two cores.
 const STEP_LIMIT: Duration = Duration::from_secs(40 * 60);
 
+/// How long the end-to-end tests may take: some four times what they take on two cores.
+const END_TO_END_LIMIT: Duration = Duration::from_secs(15 * 60);
+
 /// How long the client's tests against a platform may take.
 const LIVE_LIMIT: Duration = Duration::from_secs(600);
+
+/// Where the Python client and its tests are.
+const CLIENT: &str = "clients/python";
 
 /// What the README must show a newcomer.
 const README_COMMANDS: [&str; 2] = ["cargo run --release -- demo", "cargo xtask test"];
@@ -37,6 +43,7 @@ const STEPS: &[(&str, Run)] = &[
     ("doc-tests", doc_tests),
     ("docs", docs),
     ("client", client),
+    ("end-to-end", end_to_end),
     ("client-live", client_live),
 ];
 
@@ -117,14 +124,14 @@ impl Bench {
         process::run(&mut self.workspace.cargo(arguments), STEP_LIMIT)
     }
 
-    /// pytest of the Python client with what its tests look for.
-    fn pytest(&mut self, arguments: &[&str]) -> Result<Command, Error> {
+    /// pytest in a directory of the workspace with what tests look for.
+    fn pytest(&mut self, directory: &str, arguments: &[&str]) -> Result<Command, Error> {
         let python = self.python()?.interpreter;
         let mut command = Command::new(&python);
         command
             .args(["-m", "pytest", "-p", "no:cacheprovider"])
             .args(arguments)
-            .current_dir(self.workspace.root.join("clients/python"))
+            .current_dir(self.workspace.root.join(directory))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("MPCSFAAS_TEST_PYTHON", &python);
         Ok(command)
@@ -197,7 +204,16 @@ fn docs(bench: &mut Bench) -> Result<(), Error> {
 }
 
 fn client(bench: &mut Bench) -> Result<(), Error> {
-    process::run(&mut bench.pytest(&[])?, STEP_LIMIT)
+    process::run(&mut bench.pytest(CLIENT, &[])?, STEP_LIMIT)
+}
+
+/// Real processes in all their troubles. They build nothing: the binary is that of the build step.
+fn end_to_end(bench: &mut Bench) -> Result<(), Error> {
+    let redis = bench.redis()?;
+    let binary = bench.workspace.binary("debug");
+    let mut command = bench.pytest("bins/tests/e2e", &[])?;
+    command.env("MPCSFAAS_BIN", binary).env(REDIS_SERVER, redis);
+    process::run(&mut command, END_TO_END_LIMIT)
 }
 
 /// The client's tests that need a platform, against one of our own.
@@ -216,7 +232,7 @@ fn client_live(bench: &mut Bench) -> Result<(), Error> {
         workers: 2,
         processes: 2,
     })?;
-    let mut command = bench.pytest(&["-m", "live"])?;
+    let mut command = bench.pytest(CLIENT, &["-m", "live"])?;
     let ended = process::run(command.env("MPCSFAAS_TEST_URL", &platform.url), LIVE_LIMIT);
     let ended = ended.and_then(|()| platform.alive());
     if ended.is_err() {
