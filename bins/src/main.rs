@@ -6,6 +6,7 @@
 //! Exit codes: 0 when all went well, a drain included; 1 with a line on standard error; 2 for wrong
 //! arguments; 130 when it was told twice to end.
 
+mod api;
 mod cmd;
 mod config;
 mod load;
