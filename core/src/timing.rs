@@ -16,6 +16,11 @@ pub const TEXT_LIMIT: usize = 64 << 10;
 /// The largest message between dispatcher and worker, in bytes.
 pub const FRAME_LIMIT: usize = PAYLOAD_LIMIT + (64 << 10);
 
+/// The largest message of the original's dialect, in bytes. Base64 and its line ends make a payload
+/// a third longer; what is beyond a payload is read all the same, so that a result over the limit
+/// fails its task instead of being no message.
+pub const JSON_FRAME_LIMIT: usize = 4 * PAYLOAD_LIMIT;
+
 /// What a frame keeps free of payload and output for the rest of a message, in bytes.
 pub const ENVELOPE: usize = 1 << 10;
 

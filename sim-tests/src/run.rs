@@ -61,10 +61,7 @@ pub fn run(world: &mut World) -> Result<Summary, Violation> {
         .saturating_mul(world.knobs.tasks as u32);
     let mut done_at = None;
     let (mut instant, mut crowd) = (Instant::ZERO, 0);
-    loop {
-        let Some(step) = world.step().cloned() else {
-            break;
-        };
+    while let Some(step) = world.step().cloned() {
         crowd = if step.now == instant { crowd + 1 } else { 0 };
         instant = step.now;
         if crowd > CROWD {

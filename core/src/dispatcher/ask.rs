@@ -96,7 +96,7 @@ impl Dispatcher {
                 self.on_adopted(now, incarnation, &about, &tasks, reply);
             }
             (Op::Claim(claim), Reply::Claimed(claimed)) => {
-                self.on_claimed(now, claim.number, claimed);
+                self.on_claimed(now, &claim, claimed);
             }
             (Op::GetFunction { id }, Reply::Function(function)) => self.on_function(id, function),
             (op, reply) => self.on_lease_reply(now, &op, reply),
@@ -235,6 +235,7 @@ impl Dispatcher {
         let worker = adoption.worker.clone();
         match verdict {
             Verdict::Ok => {
+                belief.since = now;
                 self.counters.adopted += 1;
                 self.moved(key, Place::At(worker, adoption.session));
             }

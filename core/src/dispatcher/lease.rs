@@ -1,5 +1,7 @@
 //! The dispatcher's lease: opened, renewed, lost; and looking after others' (R4).
 
+use std::collections::BTreeSet;
+
 use super::belief::Place;
 use super::timer::Timer;
 use super::{Dispatcher, Output};
@@ -14,8 +16,8 @@ use crate::wire::message::{FromDispatcher, TaskRef, ToWorker, UNNUMBERED};
 pub(super) struct Lease {
     /// The store has confirmed it.
     open: bool,
-    /// A renewal is under way.
-    renewing: bool,
+    /// A renewal is under way, sent at this time.
+    renewing: Option<Instant>,
     /// Reaping is allowed from here on: whoever has just come back must not be the one who
     /// closes the leases of those who have not had time to.
     reap_from: Instant,
@@ -63,10 +65,10 @@ impl Dispatcher {
     }
 
     fn renew_now(&mut self, now: Instant) {
-        if self.lease.renewing {
+        if self.lease.renewing.is_some() {
             return;
         }
-        self.lease.renewing = true;
+        self.lease.renewing = Some(now);
         let (incarnation, report) = (self.incarnation, self.report());
         let placed = self.long_runners(now);
         self.ask(
@@ -108,9 +110,12 @@ impl Dispatcher {
                 self.queue.ring();
             }
             (Op::Renew { incarnation, .. }, reply) if *incarnation == self.incarnation => {
-                self.lease.renewing = false;
+                let sent = self.lease.renewing.take();
                 match reply {
-                    Reply::Renewed(owned) => self.account(now, owned),
+                    Reply::Renewed(owned) => {
+                        self.drop_disowned(sent.unwrap_or(Instant::ZERO), &owned);
+                        self.account(now, owned);
+                    }
                     _ => self.lease_gone(now),
                 }
             }
@@ -170,6 +175,42 @@ impl Dispatcher {
                     body,
                 };
                 self.outputs.push_back(Output::Send { peer, message });
+            }
+        }
+    }
+
+    /// A task that was at its worker before the renewal was sent, and that the renewal does not
+    /// list, is somebody else's by now, or was cancelled: its worker is told to drop it.
+    fn drop_disowned(&mut self, sent: Instant, owned: &[Owned]) {
+        let owned: BTreeSet<TaskRef> = owned
+            .iter()
+            .map(|Owned { task, attempt, .. }| TaskRef {
+                task: *task,
+                attempt: *attempt,
+            })
+            .collect();
+        let disowned: Vec<(TaskRef, WorkerKey)> = self
+            .beliefs
+            .iter()
+            .filter(|(key, belief)| {
+                belief.confirmed
+                    && belief.since < sent
+                    && !owned.contains(key)
+                    && !self.busy.contains(&key.task)
+            })
+            .filter_map(|(key, belief)| match &belief.place {
+                Place::At(worker, _) => Some((*key, worker.clone())),
+                Place::Unplaced(_)
+                | Place::Adopting(..)
+                | Place::Committing { .. }
+                | Place::Requeuing(..) => None,
+            })
+            .collect();
+        for (key, worker) in disowned {
+            self.counters.disowned += 1;
+            self.forget(key);
+            if matches!(worker, WorkerKey::Native(_)) {
+                self.send(&worker, ToWorker::Drop(vec![key]));
             }
         }
     }

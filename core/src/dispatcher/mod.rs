@@ -117,6 +117,8 @@ pub struct Counters {
     pub leases_lost: u64,
     /// Tasks of dead dispatchers given back.
     pub reaped: u64,
+    /// Running tasks that turned out to be nobody's or somebody else's, and were dropped.
+    pub disowned: u64,
     /// Times the clock jumped (R10).
     pub pauses: u64,
 }

@@ -22,8 +22,8 @@ pub(super) struct Queue {
     rung: bool,
     /// The last claim's answer left nothing in the queue.
     exhausted: bool,
-    /// The last claim had no place for a task with a loss, so that its answer does not tell whether
-    /// some wait (R14).
+    /// The last claim brought as many tasks with a loss as it had places for, so that its answer
+    /// does not tell whether more of them wait (R14).
     blind: bool,
     /// The number of the last claim sent.
     pub(super) number: u64,
@@ -71,7 +71,6 @@ impl Dispatcher {
         }
         self.timers.cancel(&Timer::Poll);
         self.queue.rung = false;
-        self.queue.blind = suspects == 0;
         self.queue.number += 1;
         let max = u32::try_from(free)
             .unwrap_or(u32::MAX)
@@ -111,10 +110,12 @@ impl Dispatcher {
         tasks
     }
 
-    pub(super) fn on_claimed(&mut self, now: Instant, number: u64, claimed: Vec<Claimed>) {
-        if number != self.queue.number {
+    pub(super) fn on_claimed(&mut self, now: Instant, claim: &Claim, claimed: Vec<Claimed>) {
+        if claim.number != self.queue.number {
             return;
         }
+        let suspects = claimed.iter().filter(|task| task.losses > 0).count();
+        self.queue.blind = suspects >= claim.suspects as usize;
         // A full answer says that there may be more; another that the queue is empty, and then the
         // doorbell or a poll says when it is no longer.
         match claimed.len() >= self.queue.expected as usize {

@@ -12,6 +12,7 @@ mod tests;
 use thiserror::Error;
 
 use self::message::FromWorker;
+use crate::timing::{FRAME_LIMIT, JSON_FRAME_LIMIT};
 
 /// What arrived at a dispatcher.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,6 +26,9 @@ pub enum Arrival {
 /// Why bytes are no message of either format.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum ArrivalError {
+    /// They are more than a message of their format may have.
+    #[error("{0} bytes are too many for a message")]
+    TooLarge(usize),
     /// They begin like a native message.
     #[error(transparent)]
     Native(#[from] native::DecodeError),
@@ -38,8 +42,13 @@ pub enum ArrivalError {
 /// # Errors
 /// See [`ArrivalError`].
 pub fn decode_arrival(bytes: &[u8]) -> Result<Arrival, ArrivalError> {
-    match bytes.first() {
-        Some(b'{') => Ok(Arrival::Legacy(json::decode(bytes)?)),
-        Some(_) | None => Ok(Arrival::Native(native::decode(bytes)?)),
+    let json = bytes.first() == Some(&b'{');
+    let limit = if json { JSON_FRAME_LIMIT } else { FRAME_LIMIT };
+    if bytes.len() > limit {
+        return Err(ArrivalError::TooLarge(bytes.len()));
+    }
+    match json {
+        true => Ok(Arrival::Legacy(json::decode(bytes)?)),
+        false => Ok(Arrival::Native(native::decode(bytes)?)),
     }
 }

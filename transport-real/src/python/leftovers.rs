@@ -28,6 +28,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// [`io::ErrorKind::TimedOut`] if some are still there after two seconds.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "called from a slot's own thread and from the reaper, which have nothing else to do"
+)]
 pub(super) fn kill_all(groups: &[Pid], mark: &str) -> io::Result<()> {
     let mut waited = Duration::ZERO;
     let mut pause = Duration::from_millis(1);

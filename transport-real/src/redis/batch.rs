@@ -8,8 +8,11 @@ use tokio::sync::oneshot;
 
 use crate::store::{Request, StoreAway};
 
-/// At most so many submits or reads travel in one call, so that no script runs for long.
-const MOST: usize = 512;
+/// At most so many submits travel in one call, so that no script runs for long.
+const MOST_SUBMITS: usize = 512;
+
+/// At most so many reads travel in one call: each may bring a large result.
+const MOST_READS: usize = 32;
 
 /// At most so many bytes of parameters are added to a call that has company already.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
@@ -114,9 +117,9 @@ fn has_room(to: &Op, op: &Op) -> bool {
     match (to, op) {
         (Op::Submit(all), Op::Submit(more)) => {
             let bytes: usize = all.iter().chain(more).map(|item| item.params.len()).sum();
-            all.len() + more.len() <= MOST && bytes <= MOST_BYTES
+            all.len() + more.len() <= MOST_SUBMITS && bytes <= MOST_BYTES
         }
-        (Op::Read(all), Op::Read(more)) => all.len() + more.len() <= MOST,
+        (Op::Read(all), Op::Read(more)) => all.len() + more.len() <= MOST_READS,
         _ => false,
     }
 }
@@ -195,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_full_call_takes_no_more() {
-        let many = (0..MOST as u128).collect::<Vec<_>>();
+        let many = (0..MOST_READS as u128).collect::<Vec<_>>();
         let (first, _a) = request(read(&many));
         let (second, _b) = request(read(&[9]));
         assert_eq!(coalesce([first, second]).len(), 2);

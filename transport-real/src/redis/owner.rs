@@ -9,16 +9,18 @@ use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, Stream, StreamExt};
 use mpcsfaas_core::id::TaskId;
 use mpcsfaas_core::store::Notice;
+use mpcsfaas_core::time::Instant;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use redis::aio::{MultiplexedConnection, PubSubSink};
-use redis::{Msg, RedisError, RedisResult, ServerErrorKind, Value};
+use redis::{Msg, RedisResult, ServerErrorKind, Value};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::RedisConfig;
 use super::batch::{Askers, coalesce};
 use super::link::{self, Trouble};
 use super::shard::{Call, Plan, Shard};
+use crate::clock::Clock;
 use crate::store::{Link, Request, StoreAway, StoreOwner};
 
 /// At most so many calls are in flight; more requests wait in the channel.
@@ -99,8 +101,7 @@ async fn refuse_until<F: Future>(
 /// What a future in flight came to.
 enum Landed {
     Answer(u64, Call, RedisResult<Value>),
-    Alive,
-    Dead(Trouble),
+    Ping(Result<(), Trouble>),
 }
 
 /// The life of one connection.
@@ -112,10 +113,14 @@ struct Session<'a> {
     waiting: BTreeMap<u64, Askers>,
     next_flight: u64,
     pinging: bool,
+    clock: Clock,
+    /// When the last answer came.
+    heard_at: Instant,
 }
 
 impl<'a> Session<'a> {
     fn new(config: &'a RedisConfig, shard: &'a Shard, commands: MultiplexedConnection) -> Self {
+        let clock = Clock::start();
         Session {
             config,
             shard,
@@ -124,6 +129,8 @@ impl<'a> Session<'a> {
             waiting: BTreeMap::new(),
             next_flight: 0,
             pinging: false,
+            clock,
+            heard_at: clock.now(),
         }
     }
 
@@ -205,21 +212,33 @@ impl<'a> Session<'a> {
     fn land(&mut self, landed: Landed) -> Option<Trouble> {
         let (flight, call, result) = match landed {
             Landed::Answer(flight, call, result) => (flight, call, result),
-            Landed::Alive => {
+            Landed::Ping(result) => {
                 self.pinging = false;
+                match result {
+                    Ok(()) => self.heard_at = self.clock.now(),
+                    Err(trouble) if self.is_slow_only(&trouble) => {}
+                    Err(trouble) => return Some(trouble),
+                }
                 return None;
             }
-            Landed::Dead(trouble) => return Some(trouble),
         };
         let answer = match result {
-            Ok(value) => call
-                .read(value)
-                .map_err(|error| StoreAway(error.to_string())),
-            Err(error) => match self.trouble(&error) {
-                // Its askers still wait, and are told with all others.
-                Some(trouble) => return Some(trouble),
-                None => Err(StoreAway(error.to_string())),
-            },
+            Ok(value) => {
+                self.heard_at = self.clock.now();
+                call.read(value)
+                    .map_err(|error| StoreAway(error.to_string()))
+            }
+            Err(error) => {
+                let config = self.config;
+                match Trouble::of_link(&config.server, &error, config.timeout) {
+                    Some(trouble) if self.is_slow_only(&trouble) => {
+                        Err(StoreAway(trouble.to_string()))
+                    }
+                    // Its askers still wait, and are told with all others.
+                    Some(trouble) => return Some(trouble),
+                    None => Err(StoreAway(error.to_string())),
+                }
+            }
         };
         if let Some(askers) = self.waiting.remove(&flight) {
             askers.answer(answer);
@@ -227,8 +246,12 @@ impl<'a> Session<'a> {
         None
     }
 
-    fn trouble(&self, error: &RedisError) -> Option<Trouble> {
-        Trouble::of_link(&self.config.server, error, self.config.timeout)
+    /// Whether this is silence about one request while others are being answered: large results
+    /// are on their way. Without this, a connection that is merely busy would be thrown away, and
+    /// the same requests would make the next one busy.
+    fn is_slow_only(&self, trouble: &Trouble) -> bool {
+        matches!(trouble, Trouble::Silent(..))
+            && self.clock.now().since(self.heard_at) < self.config.timeout
     }
 
     /// Asks both connections whether they live, so that silence is noticed without requests.
@@ -246,14 +269,11 @@ impl<'a> Session<'a> {
                     ping.exec_async(&mut commands).await?;
                     pinger.ping::<Value>().await
                 };
-                match timeout(limit, both).await {
-                    Ok(Ok(_)) => Landed::Alive,
-                    Ok(Err(error)) => match Trouble::of_link(&server, &error, limit) {
-                        Some(trouble) => Landed::Dead(trouble),
-                        None => Landed::Alive,
-                    },
-                    Err(_) => Landed::Dead(Trouble::Silent(server.addr().to_string(), limit)),
-                }
+                Landed::Ping(match timeout(limit, both).await {
+                    Ok(Ok(_)) => Ok(()),
+                    Ok(Err(error)) => Trouble::of_link(&server, &error, limit).map_or(Ok(()), Err),
+                    Err(_) => Err(Trouble::Silent(server.addr().to_string(), limit)),
+                })
             }
             .boxed(),
         );

@@ -6,7 +6,6 @@ use std::collections::{HashMap, HashSet};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use mpcsfaas_core::dispatcher::{Input, Peer};
-use mpcsfaas_core::timing::FRAME_LIMIT;
 use mpcsfaas_core::wire::{Arrival, decode_arrival, json, native};
 use tokio::sync::mpsc;
 use zeromq::{Endpoint, RouterSocket, Socket, SocketEvent, SocketRecv, SocketSend, ZmqMessage};
@@ -113,9 +112,6 @@ impl Peers {
         let Some(body) = body else {
             return self.junk(peer, "an unknown number of frames");
         };
-        if body.len() > FRAME_LIMIT {
-            return self.junk(peer, "a frame over the limit");
-        }
         match decode_arrival(&body) {
             Ok(Arrival::Native(message)) => Input::MessageReceived { peer, message },
             Ok(Arrival::Legacy(message)) => Input::LegacyReceived { peer, message },

@@ -6,3 +6,4 @@ mod python_pool;
 mod redis_server;
 mod redis_trouble;
 mod store_differential;
+mod wait;

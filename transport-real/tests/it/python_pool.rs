@@ -9,7 +9,8 @@ use mpcsfaas_core::task::{Failure, FailureKind};
 use mpcsfaas_core::worker::child::{ChildFact, ChildOrder};
 use mpcsfaas_transport_real::python::{CacheLimit, PoolConfig};
 
-use self::world::{PATIENCE, Scratch, World, alive, pids_in, python, script, wait_for};
+use self::world::{PATIENCE, Scratch, World, alive, pids_in, python, script};
+use crate::wait::wait_for;
 
 #[tokio::test]
 async fn a_task_returns_and_what_it_printed_is_its_own() {

@@ -1,17 +1,18 @@
 //! A private Redis (or Valkey) server for one test.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use crate::wait::holds_within;
 
 const START_LIMIT: Duration = Duration::from_secs(10);
 
@@ -28,6 +29,7 @@ pub(crate) enum Durability {
 #[derive(Debug)]
 pub(crate) struct RedisServer {
     child: Child,
+    program: OsString,
     port: u16,
     directory: PathBuf,
     arguments: Vec<String>,
@@ -41,6 +43,7 @@ impl RedisServer {
 
     /// A server with further arguments, such as `["--requirepass", "secret"]`.
     pub(crate) fn start_with(durability: Durability, arguments: &[&str]) -> RedisServer {
+        let program = program();
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let directory =
@@ -54,9 +57,10 @@ impl RedisServer {
         // Between the choice of a free port and its use, somebody else may take it.
         for _ in 0..5 {
             let port = free_port();
-            let child = spawn(port, &directory, &arguments);
+            let child = spawn(&program, port, &directory, &arguments);
             let mut server = RedisServer {
                 child,
+                program: program.clone(),
                 port,
                 directory: directory.clone(),
                 arguments: arguments.clone(),
@@ -97,7 +101,7 @@ impl RedisServer {
 
     /// Starts it again after [`RedisServer::kill`], on the same port and data.
     pub(crate) fn start_again(&mut self) {
-        self.child = spawn(self.port, &self.directory, &self.arguments);
+        self.child = spawn(&self.program, self.port, &self.directory, &self.arguments);
         assert!(
             self.answers_within(START_LIMIT),
             "the Redis server does not start again"
@@ -111,21 +115,21 @@ impl RedisServer {
 
     /// Whether it accepts a connection in time. One that ended does not.
     fn answers_within(&mut self, limit: Duration) -> bool {
-        let until = Instant::now() + limit;
         let client = redis::Client::open(self.url()).expect("a URL");
-        while Instant::now() < until {
+        let mut answers = false;
+        holds_within(limit, || {
             match client.get_connection() {
                 Ok(mut connection) => match redis::cmd("PING").exec(&mut connection) {
-                    Ok(()) => return true,
-                    Err(error) if error.code() == Some("NOAUTH") => return true,
-                    Err(_) => {}
+                    Ok(()) => answers = true,
+                    Err(error) => answers = error.code() == Some("NOAUTH"),
                 },
-                Err(_) if self.child.try_wait().is_ok_and(|ended| ended.is_some()) => return false,
-                Err(_) => {}
+                Err(_) => {
+                    return self.child.try_wait().is_ok_and(|ended| ended.is_some());
+                }
             }
-            thread::sleep(Duration::from_millis(5));
-        }
-        false
+            answers
+        });
+        answers
     }
 }
 
@@ -137,8 +141,8 @@ impl Drop for RedisServer {
     }
 }
 
-fn spawn(port: u16, directory: &Path, arguments: &[String]) -> Child {
-    Command::new(program())
+fn spawn(program: &OsStr, port: u16, directory: &Path, arguments: &[String]) -> Child {
+    Command::new(program)
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .args(["--save", "", "--dir"])
         .arg(directory)

@@ -325,6 +325,25 @@ fn renew() -> Op {
 }
 
 #[tokio::test]
+async fn a_deleted_list_of_dispatchers_heals_at_the_next_renewal() {
+    let server = RedisServer::start();
+    let store = connected(&server).await;
+    store
+        .call(Op::OpenLease { incarnation: FIRST })
+        .await
+        .expect("a lease");
+    redis::cmd("DEL")
+        .arg("mpcsfaas:{q0}:dispatchers")
+        .exec(&mut server.connection())
+        .expect("deleted");
+    store.call(renew()).await.expect("renewed");
+    match store.call(Op::Overview).await {
+        Ok(Reply::Overview(overview)) => assert_eq!(overview.dispatchers.len(), 1),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
 async fn results_are_forgotten_by_themselves() {
     let server = RedisServer::start();
     let mut config = config(&server.url());

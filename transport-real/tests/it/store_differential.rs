@@ -11,7 +11,7 @@ use bytes::Bytes;
 use mpcsfaas_core::Machine;
 use mpcsfaas_core::id::{FunctionId, Incarnation, TaskId, WorkerId};
 use mpcsfaas_core::store::op::{
-    Claim, Claimed, EndReason, PAST_LIMIT, REAP_BATCH, Requeue, Submission,
+    Adoption, Claim, Claimed, EndReason, PAST_LIMIT, REAP_BATCH, Requeue, Submission,
 };
 use mpcsfaas_core::store::{Config, Notice, Op, Reply, Store};
 use mpcsfaas_core::task::{Function, Options, Versions};
@@ -235,7 +235,7 @@ fn a_reap_stops_at_its_limit_and_the_next_goes_on() {
     };
     let mut pair = Pair::new("q0", limits, &mut redis);
     let tasks = 1..=REAP_BATCH as u128 + 500;
-    for incarnation in DISPATCHERS {
+    for incarnation in DISPATCHERS.into_iter().rev() {
         pair.apply(&Op::OpenLease { incarnation });
     }
     pair.submit(tasks.clone(), Options::default());
@@ -251,6 +251,7 @@ fn a_reap_stops_at_its_limit_and_the_next_goes_on() {
         }
     );
     pair.apply(&Op::Overview);
+    pair.apply(&Op::Read(tasks.clone().map(TaskId).collect()));
     let second = pair.apply(&Op::Reap);
     assert_eq!(
         second,
@@ -259,7 +260,59 @@ fn a_reap_stops_at_its_limit_and_the_next_goes_on() {
             more: false
         }
     );
-    pair.compare_state(tasks.map(TaskId));
+    let known: u64 = redis::cmd("SCARD")
+        .arg("mpcsfaas:{q0}:dispatchers")
+        .query(pair.redis)
+        .expect("a number");
+    assert_eq!(known, 0, "a dispatcher that is gone leaves nothing behind");
+    pair.compare_state(tasks.map(TaskId).step_by(50));
+}
+
+#[test]
+fn a_repeated_claim_leaves_out_what_came_back_by_another_way() {
+    let server = RedisServer::start();
+    let mut redis = server.connection();
+    let mut pair = Pair::new("q0", config(), &mut redis);
+    let [first, second, ..] = DISPATCHERS;
+    for incarnation in [first, second] {
+        pair.apply(&Op::OpenLease { incarnation });
+    }
+    pair.submit([1, 2], Options::default());
+    assert_eq!(pair.claim(first, 1, 2).len(), 2);
+    pair.apply(&Op::Requeue(vec![Requeue {
+        task: TaskId(1),
+        attempt: 1,
+        owner: first,
+        seat: 0,
+        worker: None,
+        reason: EndReason::NotPlaced,
+    }]));
+    assert_eq!(pair.claim(second, 1, 1).len(), 1);
+    let adoption = Adoption {
+        task: TaskId(1),
+        attempt: 2,
+        session: 1,
+        worker: WorkerId(5).into(),
+    };
+    pair.apply(&Op::Adopt {
+        incarnation: first,
+        tasks: vec![adoption],
+    });
+    let again = pair.claim(first, 1, 2);
+    assert_eq!(again.len(), 1, "its first attempt is over");
+}
+
+#[test]
+fn a_clock_that_steps_back_shortens_no_lease() {
+    let server = RedisServer::start();
+    let mut redis = server.connection();
+    let mut pair = Pair::new("q0", config(), &mut redis);
+    pair.apply(&Op::OpenLease { incarnation: FIRST });
+    let opened = pair.now;
+    pair.now = WallTime(opened.0 - 5_000);
+    pair.apply(&Op::OpenLease { incarnation: FIRST });
+    pair.now = WallTime(opened.0 + 9_999);
+    assert_eq!(pair.claim(FIRST, 1, 1), []);
 }
 
 #[test]
@@ -297,13 +350,19 @@ fn a_result_has_a_time_to_live_and_a_waiting_task_has_none() {
     let mut pair = Pair::new("q0", config(), &mut redis);
     pair.submit([1, 2], Options::default());
     pair.apply(&Op::Cancel { task: TaskId(1) });
-    let mut left = |task: u128| -> i64 {
-        redis::cmd("PTTL")
-            .arg(format!("mpcsfaas:{{q0}}:task:{}", TaskId(task)))
+    let mut row = |task: u128| -> (i64, String) {
+        let key = format!("mpcsfaas:{{q0}}:task:{}", TaskId(task));
+        redis::pipe()
+            .cmd("PTTL")
+            .arg(&key)
+            .cmd("HGET")
+            .arg(&key)
+            .arg("params")
             .query(pair.redis)
-            .expect("a number")
+            .expect("a row")
     };
-    let ended = left(1);
-    assert!((3_590_000..=3_600_000).contains(&ended), "{ended} ms");
-    assert_eq!(left(2), -1);
+    let (left, params) = row(1);
+    assert!((3_590_000..=3_600_000).contains(&left), "{left} ms");
+    assert_eq!(params, "", "nobody needs them any more");
+    assert_eq!(row(2), (-1, "\0params\r\n".to_owned()));
 }

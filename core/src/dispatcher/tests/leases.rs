@@ -205,3 +205,17 @@ fn claim(env: &mut TestEnv, incarnation: Incarnation) {
     }));
     assert!(matches!(reply, Reply::Claimed(tasks) if tasks.len() == 1));
 }
+
+#[test]
+fn a_running_task_that_was_cancelled_is_dropped_at_the_next_renewal() {
+    let mut env = TestEnv::new();
+    env.join(1, 1);
+    env.submit(1);
+    assert_eq!(env.given(1), tasks([1]));
+    env.at_store(Op::Cancel { task: TaskId(1) });
+    env.wait_beating(Config::new(ME, Mode::Push).renew);
+    let dropped = |body: &ToWorker| *body == ToWorker::Drop(tasks([1]));
+    assert!(env.heard(1).iter().any(dropped));
+    env.submit(2);
+    assert_eq!(env.given(1), tasks([2]), "its credit is free again");
+}

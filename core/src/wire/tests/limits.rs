@@ -1,8 +1,12 @@
 //! Sizes: what must fit does, and what a peer announces costs nothing (P13).
 
 use super::*;
-use crate::timing::{BATCH_BYTES, BATCH_ITEMS, FRAME_LIMIT, OUTPUT_LIMIT, PAYLOAD_LIMIT};
+use crate::mime_base64::encode_mime;
+use crate::timing::{
+    BATCH_BYTES, BATCH_ITEMS, FRAME_LIMIT, JSON_FRAME_LIMIT, OUTPUT_LIMIT, PAYLOAD_LIMIT,
+};
 use crate::wire::native::{DecodeError, VERSION, decode, encode};
+use crate::wire::{Arrival, ArrivalError, decode_arrival, json};
 
 /// The longest names that any id can have on the wire.
 const WIDE: TaskRef = TaskRef {
@@ -102,6 +106,34 @@ fn a_message_over_the_frame_is_refused() {
     }]));
     let refused = decode::<FromDispatcher>(&encode(&message));
     assert!(matches!(refused, Err(DecodeError::Malformed(_))));
+}
+
+#[test]
+fn the_largest_result_of_the_originals_workers_arrives_and_so_does_one_a_little_over_the_limit() {
+    for bytes in [PAYLOAD_LIMIT, PAYLOAD_LIMIT + 1] {
+        let message = serde_json::json!({
+            "type": "task_result",
+            "worker_id": "a",
+            "task_id": TaskId(1).to_string(),
+            "status": "COMPLETED",
+            "result": encode_mime(&vec![7; bytes]),
+        });
+        let arrived = decode_arrival(message.to_string().as_bytes());
+        let Ok(Arrival::Legacy(json::FromWorker::TaskResult { result, .. })) = arrived else {
+            panic!("{:?}", arrived.err())
+        };
+        assert_eq!(result.len(), bytes);
+    }
+}
+
+#[test]
+fn bytes_over_the_limit_of_their_format_are_no_message() {
+    for (first, limit) in [(VERSION, FRAME_LIMIT), (b'{', JSON_FRAME_LIMIT)] {
+        let mut bytes = vec![0; limit + 1];
+        bytes[0] = first;
+        let refused = decode_arrival(&bytes);
+        assert_eq!(refused, Err(ArrivalError::TooLarge(limit + 1)));
+    }
 }
 
 /// bincode writes 253 and eight bytes for a length of more than 32 bits.

@@ -17,7 +17,7 @@ local function adopt(task, attempt, session, worker)
     call('ZREM', shard .. 'suspects', task)
     holder = recall(key, attempt)
   end
-  local claimed_at = holder and string.match(holder, '^%S+ (%S+) ') or now
+  local claimed_at = holder and string.match(holder, '^%S+ (%S+) ') or stamp
   call('HSET', key, 'status', 'RUNNING', 'marked', '0', 'seat', session,
     'holder', incarnation .. ' ' .. claimed_at .. ' ' .. worker)
   call('HSET', shard .. 'owned:' .. incarnation, task, attempt .. ' ' .. session)

@@ -30,10 +30,10 @@ end
 
 local except, answer, owned = {}, {}, {}
 for i = 9, #ARGV do except[ARGV[i]] = true end
-local holder, max_losses = incarnation .. ' ' .. now .. ' -', tonumber(ARGV[7])
+local holder, max_losses = incarnation .. ' ' .. stamp .. ' -', tonumber(ARGV[7])
 
 local function take(task, key, row, losses)
-  local attempt = tostring(row[2] + 1)
+  local attempt = string.format('%d', row[2] + 1)
   if row[3] then
     call('HSET', key, 'status', 'RUNNING', 'attempt', attempt, 'holder', holder, 'seat', '0')
   else
@@ -50,7 +50,7 @@ local function take_suspect(task, key, row)
   local blame = call('HMGET', key, 'losses', 'marked')
   local losses = blame[1] or '0'
   if blame[2] == '1' then
-    losses = tostring(losses + 1)
+    losses = string.format('%d', losses + 1)
     call('HSET', key, 'losses', losses, 'marked', '0')
   end
   if tonumber(losses) < max_losses then

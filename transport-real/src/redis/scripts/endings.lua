@@ -15,7 +15,7 @@ end
 
 -- Writes an ending. The row goes by itself when its retention is over.
 local function finish(task, key, status, outcome, holder)
-  call('HSET', key, 'status', status, 'outcome', outcome, 'finished_at', now, 'params', '',
+  call('HSET', key, 'status', status, 'outcome', outcome, 'finished_at', stamp, 'params', '',
     'holder', holder)
   call('PEXPIRE', key, retention)
   ended[#ended + 1] = task

@@ -5,7 +5,7 @@ local ready_again, suspected = {}, {}
 
 -- The newest attempt first, one a line: "<attempt> <holder> <ended at> <reason>".
 local function remember(past, attempt, holder, reason)
-  past = attempt .. ' ' .. holder .. ' ' .. now .. ' ' .. reason .. '\n' .. past
+  past = attempt .. ' ' .. holder .. ' ' .. stamp .. ' ' .. reason .. '\n' .. past
   local cut = 0
   for _ = 1, past_limit do
     cut = string.find(past, '\n', cut + 1, true)

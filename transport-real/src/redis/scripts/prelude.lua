@@ -8,6 +8,9 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- The same as text: Lua is slow to format a number, and does it anew each time.
+local stamp = string.format('%d', now)
+
 -- A lease ends at its expiry.
 local function is_live(expires_at)
   return expires_at and now < tonumber(expires_at)

@@ -18,9 +18,10 @@ for i = 3, #ARGV, 4 do
   else
     verdict = 'A'
     room, seq = room - 1, seq + 1
+    local place = string.format('%d', seq)
     call('HSET', key, 'status', 'QUEUED', 'attempt', '0', 'params', ARGV[i + 3],
-      'spec', run .. ' ' .. seq .. ' ' .. now .. ' ' .. ARGV[i + 2])
-    queued[#queued + 1] = seq
+      'spec', run .. ' ' .. place .. ' ' .. stamp .. ' ' .. ARGV[i + 2])
+    queued[#queued + 1] = place
     queued[#queued + 1] = task
   end
   verdicts[#verdicts + 1] = verdict

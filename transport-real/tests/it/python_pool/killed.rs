@@ -14,7 +14,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::sync::mpsc;
 
-use super::world::{Scratch, Tasks, alive, pids_in, python, wait_for};
+use super::world::{Scratch, Tasks, alive, pids_in, python};
+use crate::wait::wait_for;
 
 const SCRATCH: &str = "MPCSFAAS_TEST_SCRATCH";
 

@@ -17,6 +17,8 @@ use mpcsfaas_transport_real::python::{Pool, PoolConfig};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
+use crate::wait::wait_for;
+
 /// Longer than anything here takes, on however busy a machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -65,22 +67,6 @@ pub(super) fn script(scratch: &Scratch, text: &str) -> PathBuf {
         .status();
     assert!(status.is_ok_and(|status| status.success()));
     path
-}
-
-/// Waits until the condition gives a value.
-pub(super) async fn wait_for<T>(
-    what: &str,
-    limit: Duration,
-    mut value: impl FnMut() -> Option<T>,
-) -> T {
-    let step = Duration::from_millis(5);
-    for _ in 0..limit.as_millis() / step.as_millis() {
-        if let Some(value) = value() {
-            return value;
-        }
-        tokio::time::sleep(step).await;
-    }
-    panic!("not within {limit:?}: {what}");
 }
 
 /// The process ids that a task left in a file.
