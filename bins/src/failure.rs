@@ -31,17 +31,14 @@ impl fmt::Display for Failure {
             message,
             ..
         } = self;
-        match exception.is_empty() {
-            true => write!(f, "{message} ({kind}")?,
-            false => write!(f, "{exception}: {message} ({kind}")?,
+        // Where no exception was raised, the kind may stand in its place.
+        if !exception.is_empty() && exception != kind {
+            write!(f, "{exception}: ")?;
         }
-        if let Some(code) = self.exit_code {
-            write!(f, ", exit code {code}")?;
+        f.write_str(message)?;
+        if message != kind {
+            write!(f, " ({kind})")?;
         }
-        if let Some(signal) = self.signal {
-            write!(f, ", signal {signal}")?;
-        }
-        f.write_str(")")?;
         match self.traceback.trim_end() {
             "" => Ok(()),
             traceback => write!(f, "\n{traceback}"),
@@ -66,15 +63,18 @@ mod tests {
             raised.to_string(),
             "ValueError: no more (raised)\nTraceback:\n  here"
         );
-        let exited = Failure {
-            kind: "exited".to_owned(),
-            message: "its process ended".to_owned(),
-            exit_code: Some(3),
+        let of_a_process = |kind: &str, message: &str| Failure {
+            kind: kind.to_owned(),
+            exception: kind.to_owned(),
+            message: message.to_owned(),
             ..Failure::default()
         };
+        let exited = of_a_process("exited", "the Python process ended with code 7");
         assert_eq!(
             exited.to_string(),
-            "its process ended (exited, exit code 3)"
+            "the Python process ended with code 7 (exited)"
         );
+        let cancelled = of_a_process("cancelled", "cancelled");
+        assert_eq!(cancelled.to_string(), "cancelled");
     }
 }

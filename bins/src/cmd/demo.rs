@@ -183,7 +183,10 @@ impl Demo {
             workers: WORKERS,
             processes: PROCESSES,
         };
-        eprintln!("{}: starting", mode.as_str());
+        eprintln!(
+            "{:<5}  starting gateway, dispatcher and workers",
+            mode.as_str()
+        );
         let mut platform =
             Platform::start(shape, &directory, self.client.python()).map_err(broken)?;
         let worked = tokio::select! {

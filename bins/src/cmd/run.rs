@@ -152,25 +152,19 @@ pub enum RunError {
         message: String,
     },
     /// The time is over.
-    #[error("task {task} had not ended after {} s{}", .limit.as_secs_f64(), and_now(*.cancelled))]
+    #[error("it took longer than {} s{}", .limit.as_secs_f64(), what_of_it(*.task))]
     TimedOut {
-        /// The task.
-        task: Uuid,
         /// The bound.
         limit: Duration,
-        /// Whether it could be cancelled.
-        cancelled: bool,
+        /// The task.
+        task: GivenUp,
     },
     /// Nothing was submitted before the time was over.
     #[error("nothing was submitted within {} s", .0.as_secs_f64())]
     TooSlow(Duration),
     /// Ctrl-C or SIGTERM.
-    #[error("interrupted{}", .task.map(|(id, done)| format!("; task {id}{}", and_now(done)))
-        .unwrap_or_default())]
-    Interrupted {
-        /// The task, if it was submitted, and whether it could be cancelled.
-        task: Option<(Uuid, bool)>,
-    },
+    #[error("interrupted{}", .0.map_or(String::new(), what_of_it))]
+    Interrupted(Option<GivenUp>),
     /// The Python client.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -185,10 +179,19 @@ pub enum RunError {
     Signals(#[source] io::Error),
 }
 
-const fn and_now(cancelled: bool) -> &'static str {
-    match cancelled {
-        true => ", and is cancelled",
-        false => ", and could not be cancelled",
+/// A task that nobody waits for any longer.
+#[derive(Clone, Copy, Debug)]
+pub struct GivenUp {
+    task: Uuid,
+    /// Whether it could be cancelled.
+    cancelled: bool,
+}
+
+fn what_of_it(given_up: GivenUp) -> String {
+    let task = given_up.task;
+    match given_up.cancelled {
+        true => format!("; task {task} is cancelled"),
+        false => format!("; task {task} could not be cancelled"),
     }
 }
 
@@ -199,7 +202,7 @@ impl RunError {
         match self {
             RunError::File { .. } | RunError::Unusable(_) => super::USAGE,
             RunError::Unreachable(_) | RunError::Unavailable(_) => super::UNREACHABLE,
-            RunError::Interrupted { .. } => super::INTERRUPTED,
+            RunError::Interrupted(_) => super::INTERRUPTED,
             _ => super::FAILED,
         }
     }
@@ -261,7 +264,7 @@ pub async fn run(args: RunArgs) -> Result<ExitCode, RunError> {
 
     let client = tokio::select! {
         client = PythonClient::prepare(&args.python, |line| eprintln!("{line}")) => client?,
-        () = shutdown.clone().asked() => return Err(RunError::Interrupted { task: None }),
+        () = shutdown.clone().asked() => return Err(RunError::Interrupted(None)),
     };
     let mut attempt = Attempt {
         target: &args.url,
@@ -317,19 +320,20 @@ impl Attempt<'_> {
             () = over => {
                 let limit = limit.unwrap_or_default();
                 Err(match self.give_up().await {
-                    Some((task, cancelled)) => RunError::TimedOut { task, limit, cancelled },
+                    Some(task) => RunError::TimedOut { limit, task },
                     None => RunError::TooSlow(limit),
                 })
             }
             () = shutdown.asked() => {
-                Err(RunError::Interrupted { task: self.give_up().await })
+                Err(RunError::Interrupted(self.give_up().await))
             }
         }
     }
 
-    async fn give_up(&self) -> Option<(Uuid, bool)> {
+    async fn give_up(&self) -> Option<GivenUp> {
         let task = self.task?;
-        Some((task, task::cancel(self.target, task).await))
+        let cancelled = task::cancel(self.target, task).await;
+        Some(GivenUp { task, cancelled })
     }
 
     /// Reads events to the last one, and says meanwhile why the task waits.
@@ -498,7 +502,7 @@ mod tests {
         );
         let ended = failed.ended(TASK).unwrap();
         assert_eq!((ended.status, ended.output.as_str()), ("FAILED", "hi\n"));
-        assert_eq!(ended.error.unwrap().to_string(), "by 9 (killed, signal 9)");
+        assert_eq!(ended.error.unwrap().to_string(), "by 9 (killed)");
     }
 
     #[test]

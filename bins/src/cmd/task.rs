@@ -27,6 +27,7 @@ const POLL_SECONDS: f64 = 30.0;
 #[derive(Debug, Args)]
 pub struct TaskArgs {
     /// The task, as `run` or the client named it.
+    #[arg(value_parser = task_id)]
     id: Uuid,
     /// The gateway to ask.
     #[arg(long, env = "MPCSFAAS_URL", default_value = "http://127.0.0.1:8000",
@@ -41,6 +42,15 @@ pub struct TaskArgs {
     /// Print what the API answers, as one line of JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// Why an argument of the command line is no task.
+#[derive(Debug, Error)]
+#[error("expected a task's id, such as 473ac4c2-0884-4aa5-9109-c2f98935efc3")]
+pub struct NotAnId;
+
+fn task_id(text: &str) -> Result<Uuid, NotAnId> {
+    Uuid::try_parse(text).map_err(|_| NotAnId)
 }
 
 /// Why there is nothing to show of a task.

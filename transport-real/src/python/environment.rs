@@ -217,9 +217,12 @@ async fn ensure_from(
         "python-{major}.{minor}-dill-{DILL_VERSION}-requests-{REQUESTS_VERSION}"
     ));
     let python = directory.join("bin/python");
-
-    let _lock = lock(data_dir, &progress).await?;
     let ready = directory.join(READY_FILE);
+    // Most often it is there, and nobody has to wait for anybody.
+    if ready.exists() && check_client(&python).await.is_ok() {
+        return Ok(python);
+    }
+    let _lock = lock(data_dir, &progress).await?;
     if ready.exists() {
         match check_client(&python).await {
             Ok(_) => return Ok(python),

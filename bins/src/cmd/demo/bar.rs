@@ -44,6 +44,6 @@ fn start(mode: Mode, workload: &str, total: u64) -> ProgressBar {
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("=> "),
     );
-    bar.set_prefix(format!("{}: {workload:<6}", mode.as_str()));
+    bar.set_prefix(format!("{:<5}  {workload:<6}", mode.as_str()));
     bar
 }

@@ -13,6 +13,10 @@ use crate::cmd::TABLE;
 /// How many wrong results are named; there may be one for each task.
 const NAMED: usize = 20;
 
+/// What the figures are of. The Python client is the slowest part by far.
+const PACE: &str = "The figures are what 16 callers in one Python process see, its own pace included;\n\
+                    `mpcsfaas bench load` asks faster.";
+
 /// A line of the Python client; see its `_demo.py`.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -60,7 +64,7 @@ impl Row {
             0 => String::new(),
             wrong => format!(", {wrong} WRONG"),
         };
-        format!("{mode}: {workload:<6} {tasks} tasks in {seconds:.1} s{wrong}")
+        format!("{mode:<5}  {workload:<6} {tasks} tasks in {seconds:.1} s{wrong}")
     }
 }
 
@@ -125,7 +129,7 @@ impl Report {
             let report = json!({"ok": ok, "workloads": self.rows, "wrong": self.wrong});
             writeln!(stdout, "{report}")?;
         } else if !self.rows.is_empty() {
-            writeln!(stdout, "\n{}", self.table().trim_fmt())?;
+            writeln!(stdout, "\n{}\n\n{PACE}", self.table().trim_fmt())?;
         }
         for wrong in self.wrong.iter().take(NAMED) {
             eprintln!("wrong: {wrong}");
@@ -134,7 +138,7 @@ impl Report {
             eprintln!("wrong: {more} more");
         }
         match complete && !as_json {
-            true => writeln!(stdout, "\n{}", self.verdict()),
+            true => writeln!(stdout, "{}", self.verdict()),
             false => Ok(()),
         }
     }

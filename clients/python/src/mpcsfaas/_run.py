@@ -82,12 +82,13 @@ def keep_stdout() -> TextIO:
 def load(file: Path) -> types.ModuleType:
     """The file's module, loaded as a script is: with its directory to import from, and nothing written beside it."""
     module = types.ModuleType(MODULE)
-    module.__file__ = str(file)
+    # Absolute, so that a worker on this machine finds the lines for a traceback.
+    module.__file__ = os.path.abspath(file)
     sys.argv = [str(file)]
     sys.path.insert(0, str(file.resolve().parent))
     sys.modules[MODULE] = module
     try:
-        exec(compile(file.read_bytes(), str(file), "exec", dont_inherit=True), module.__dict__)
+        exec(compile(file.read_bytes(), module.__file__, "exec", dont_inherit=True), module.__dict__)
     except (Exception, SystemExit) as error:
         raise Unusable(f"{file} cannot be loaded:\n{own_traceback(error)}") from None
     finally:
@@ -110,9 +111,9 @@ def find(module: types.ModuleType, name: str) -> Callable[..., Any]:
         try:
             found = getattr(found, part)
         except AttributeError:
-            raise Unusable(f"{module.__file__} has no `{name}`; {offer(module)}") from None
+            raise Unusable(f"{sys.argv[0]} has no `{name}`; {offer(module)}") from None
     if not callable(found):
-        raise Unusable(f"`{name}` in {module.__file__} is no function but {type(found).__name__}; {offer(module)}")
+        raise Unusable(f"`{name}` in {sys.argv[0]} is no function but {type(found).__name__}; {offer(module)}")
     return cast("Callable[..., Any]", found)
 
 
