@@ -11,24 +11,19 @@
 //!   connection n
 //! ```
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hdrhistogram::Histogram;
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{self, Connection, SendRequest};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
-use hyper::{Method, Request, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
+use hyper::Method;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 use thiserror::Error;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+
+use crate::api::{ApiError, Connection, Refusal, Target};
 
 /// `builtins.len`, pickled by reference: the cheapest callable that any Python can load.
 pub const NOOP_FUNCTION: &str = "gASVFAAAAAAAAACMCGJ1aWx0aW5zlIwDbGVulJOULg==\n";
@@ -91,34 +86,12 @@ impl LoadReport {
 /// Why a run was given up.
 #[derive(Debug, Error)]
 pub enum LoadError {
-    /// The URL is not `http://HOST[:PORT]`.
-    #[error("`{0}` is not a URL such as http://127.0.0.1:8000")]
-    Url(String),
-    /// No connection, or it broke.
-    #[error("no connection to {target}")]
-    Connect {
-        /// Where to.
-        target: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The gateway closed the connection or did not speak HTTP.
-    #[error("the HTTP connection failed")]
-    Http(#[from] hyper::Error),
-    /// An identifier of the gateway's cannot stand in a path.
-    #[error("the request cannot be built")]
-    Request(#[from] hyper::http::Error),
-    /// The body of a success was not what the API says.
-    #[error("an answer is not the JSON that the API documents")]
-    Body(#[from] serde_json::Error),
+    /// The gateway could not be asked.
+    #[error(transparent)]
+    Api(#[from] ApiError),
     /// Registration was refused.
-    #[error("the gateway refused the function: {status} {body}")]
-    Refused {
-        /// The HTTP status.
-        status: StatusCode,
-        /// The body of the answer.
-        body: String,
-    },
+    #[error("the gateway refused the function: {0}")]
+    Refused(Refusal),
     /// A task did not end in time.
     #[error("task {task} was still {status} after {patience:?}")]
     Stuck {
@@ -134,32 +107,6 @@ pub enum LoadError {
     Panicked(#[from] tokio::task::JoinError),
 }
 
-/// Where the gateway listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// `HOST:PORT`.
-    authority: String,
-}
-
-impl Target {
-    /// The gateway at `http://HOST[:PORT]`; the port is 80 if none is given.
-    ///
-    /// # Errors
-    /// [`LoadError::Url`] for anything else, `https` included.
-    pub fn from_url(url: &str) -> Result<Target, LoadError> {
-        let wrong = || LoadError::Url(url.to_owned());
-        let uri: Uri = url.parse().map_err(|_| wrong())?;
-        let authority = uri.authority().ok_or_else(wrong)?;
-        if uri.scheme_str() != Some("http") || uri.path() != "/" {
-            return Err(wrong());
-        }
-        let port = authority.port_u16().unwrap_or(80);
-        Ok(Target {
-            authority: format!("{}:{port}", authority.host()),
-        })
-    }
-}
-
 /// Registers a pickled function, in base64, and returns its id.
 ///
 /// # Errors
@@ -170,14 +117,13 @@ pub async fn register(target: &Target, name: &str, payload: &str) -> Result<Stri
     struct Registered {
         function_id: String,
     }
-    let mut client = Client::connect(target).await?;
+    let mut client = Connection::connect(target).await?;
     let body = Bytes::from(json!({"name": name, "payload": payload}).to_string());
     let registered: Result<Registered, Refusal> =
         client.ask(Method::POST, "/register_function", body).await?;
-    match registered {
-        Ok(registered) => Ok(registered.function_id),
-        Err(Refusal { status, body }) => Err(LoadError::Refused { status, body }),
-    }
+    registered
+        .map(|registered| registered.function_id)
+        .map_err(LoadError::Refused)
 }
 
 /// Runs `config.tasks` tasks and reports.
@@ -190,7 +136,7 @@ pub async fn closed_loop(config: Config) -> Result<LoadReport, LoadError> {
     let taken = Arc::new(AtomicU64::new(0));
     let mut clients = Vec::with_capacity(config.connections);
     for _ in 0..config.connections.max(1) {
-        clients.push(Client::connect(&config.target).await?);
+        clients.push(Connection::connect(&config.target).await?);
     }
     let started = Instant::now();
     let mut loops: JoinSet<Result<Tally, LoadError>> = JoinSet::new();
@@ -233,7 +179,7 @@ impl Tally {
 }
 
 async fn one_connection(
-    mut client: Client,
+    mut client: Connection,
     config: Arc<Config>,
     taken: Arc<AtomicU64>,
 ) -> Result<Tally, LoadError> {
@@ -255,7 +201,7 @@ async fn one_connection(
 
 /// Submits one task and waits for its end: whether it gave a right result.
 async fn one_task(
-    client: &mut Client,
+    client: &mut Connection,
     config: &Config,
     submission: Bytes,
 ) -> Result<bool, LoadError> {
@@ -297,85 +243,6 @@ async fn one_task(
             _ => {}
         }
     }
-}
-
-/// An answer other than 2xx.
-struct Refusal {
-    status: StatusCode,
-    body: String,
-}
-
-/// One keep-alive connection. It is driven by whoever asks, not by a task of its own, which would
-/// cost two wake-ups for each request.
-struct Client {
-    host: HeaderValue,
-    requests: SendRequest<Full<Bytes>>,
-    /// `None` once the gateway has closed it.
-    connection: Option<Connection<TokioIo<TcpStream>, Full<Bytes>>>,
-}
-
-impl Client {
-    async fn connect(target: &Target) -> Result<Client, LoadError> {
-        let refused = |source| LoadError::Connect {
-            target: target.authority.clone(),
-            source,
-        };
-        let stream = TcpStream::connect(&target.authority)
-            .await
-            .map_err(refused)?;
-        stream.set_nodelay(true).map_err(refused)?;
-        let (requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let host = HeaderValue::from_str(&target.authority).map_err(hyper::http::Error::from)?;
-        Ok(Client {
-            host,
-            requests,
-            connection: Some(connection),
-        })
-    }
-
-    /// One request and its whole answer.
-    async fn ask<T: DeserializeOwned>(
-        &mut self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> Result<Result<T, Refusal>, LoadError> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, self.host.clone())
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .body(Full::new(body))?;
-        let requests = &mut self.requests;
-        let whole = async move {
-            requests.ready().await?;
-            let answer = requests.send_request(request).await?;
-            let status = answer.status();
-            let body = answer.into_body().collect().await?.to_bytes();
-            Ok::<_, hyper::Error>((status, body))
-        };
-        let (status, body) = tokio::select! {
-            biased;
-            answered = whole => answered?,
-            never = drive(&mut self.connection) => match never {},
-        };
-        if status.is_success() {
-            Ok(Ok(serde_json::from_slice(&body)?))
-        } else {
-            let body = String::from_utf8_lossy(&body).into_owned();
-            Ok(Err(Refusal { status, body }))
-        }
-    }
-}
-
-/// Moves bytes for as long as it is polled. It never ends: that the connection has, the request
-/// that waits on it is told by hyper.
-async fn drive(connection: &mut Option<Connection<TokioIo<TcpStream>, Full<Bytes>>>) -> Infallible {
-    if let Some(open) = connection {
-        let _told_to_the_request = open.await;
-        *connection = None;
-    }
-    std::future::pending().await
 }
 
 #[cfg(test)]

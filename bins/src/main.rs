@@ -6,9 +6,13 @@
 //! Exit codes: 0 when all went well, a drain included; 1 with a line on standard error; 2 for wrong
 //! arguments; 130 when it was told twice to end.
 
+mod api;
 mod cmd;
 mod config;
+mod failure;
 mod load;
+mod platform;
+mod python_client;
 mod shutdown;
 mod telemetry;
 
@@ -84,6 +88,23 @@ enum Command {
     /// its working directory and PYTHONPATH, and may do what its user may. Ctrl-C or SIGTERM lets
     /// running tasks finish, for at most 30 s, and hands the others back.
     Worker(cmd::worker::WorkerArgs),
+    /// Run one Python function of a file on a running platform, and print its result.
+    ///
+    /// The file's functions and classes travel with it; modules that it imports must be there for
+    /// the workers too. What the function prints goes to standard error. Ends with 0 if there is a
+    /// result, 1 if the task failed, 2 if the file or an argument has to be put right, 3 if no
+    /// platform answers. Ctrl-C cancels the task.
+    Run(cmd::run::RunArgs),
+    /// Show a task: its status, every attempt, why it waits or failed, and what it printed.
+    ///
+    /// Ends with 0 if the task is known, whatever became of it, 1 if it is not, 3 if no platform
+    /// answers.
+    Task(cmd::task::TaskArgs),
+    /// Try everything out: run Python functions in all modes and check every result.
+    ///
+    /// Starts a whole platform of its own for each mode, with a store in a temporary directory and
+    /// on ports that are free, and leaves nothing behind. Ends with 0 if every result was right.
+    Demo(cmd::demo::DemoArgs),
     /// Measure a running platform.
     Bench(cmd::bench::BenchArgs),
     /// Ends the process groups on its list when its parent dies. Started by workers.
@@ -114,9 +135,13 @@ fn main() -> ExitCode {
 fn runtime(command: &Command) -> std::io::Result<Runtime> {
     let mut builder = match command {
         Command::Worker(_) | Command::Dispatcher(_) => Builder::new_current_thread(),
-        Command::Up(_) | Command::Gateway(_) | Command::Bench(_) | Command::InternalReaper => {
-            Builder::new_multi_thread()
-        }
+        Command::Up(_)
+        | Command::Gateway(_)
+        | Command::Run(_)
+        | Command::Task(_)
+        | Command::Demo(_)
+        | Command::Bench(_)
+        | Command::InternalReaper => Builder::new_multi_thread(),
     };
     builder.enable_all().build()
 }
@@ -127,6 +152,18 @@ async fn run(command: Command) -> ExitCode {
         Command::Gateway(args) => cmd::gateway::run(args).await.map_err(Box::from),
         Command::Dispatcher(args) => cmd::dispatcher::run(args).await.map_err(Box::from),
         Command::Worker(args) => cmd::worker::run(args).await.map_err(Box::from),
+        Command::Run(args) => {
+            let ended = cmd::run::run(args).await;
+            return ended.unwrap_or_else(|error| fail_with(error.exit_code(), &error));
+        }
+        Command::Task(args) => {
+            let ended = cmd::task::run(args).await;
+            return ended.unwrap_or_else(|error| fail_with(error.exit_code(), &error));
+        }
+        Command::Demo(args) => {
+            let ended = cmd::demo::run(args).await;
+            return ended.unwrap_or_else(|error| fail_with(error.exit_code(), &error));
+        }
         Command::Bench(args) => cmd::bench::run(args).await.map_err(Box::from),
         Command::InternalReaper => Ok(()),
     };
@@ -136,8 +173,13 @@ async fn run(command: Command) -> ExitCode {
     }
 }
 
-/// Says what went wrong, with all its causes, and gives the exit code for it.
+/// Says what went wrong, with all its causes, and gives the usual exit code for it.
 fn fail<E: std::error::Error + ?Sized>(error: &E) -> ExitCode {
+    fail_with(cmd::FAILED, error)
+}
+
+/// The same, with an exit code that says more.
+fn fail_with<E: std::error::Error + ?Sized>(code: u8, error: &E) -> ExitCode {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -149,5 +191,5 @@ fn fail<E: std::error::Error + ?Sized>(error: &E) -> ExitCode {
         cause = error.source();
     }
     eprintln!("mpcsfaas: {line}");
-    ExitCode::FAILURE
+    ExitCode::from(code)
 }

@@ -37,6 +37,16 @@ pub fn listen() -> std::io::Result<Shutdown> {
     Ok(Shutdown(seen))
 }
 
+/// Ends this process at once when standard input ends. A parent that was killed cannot say so, but
+/// its end of the pipe closes. What this process has started notices in the same way.
+pub fn end_with_parent() {
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        tracing::warn!("the parent is gone");
+        std::process::exit(1);
+    });
+}
+
 impl Shutdown {
     /// Waits until the process should drain.
     pub async fn asked(mut self) {

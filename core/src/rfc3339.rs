@@ -19,6 +19,34 @@ pub fn utc(time: WallTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }
 
+/// Reads what [`utc`] writes, and nothing else.
+pub fn parse(text: &str) -> Option<WallTime> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let mut date = date.split('-').map(number);
+    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+    let (time, milli) = time.split_once('.')?;
+    let mut time = time.split(':').map(number);
+    let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
+    // Counted in years that begin in March, as in `civil`.
+    let march_year = if month <= 2 {
+        year.checked_sub(1)?
+    } else {
+        year
+    };
+    let day_of_year = (153 * (month.checked_add(9)? % 12) + 2) / 5 + day.checked_sub(1)?;
+    let leap_days = march_year / 4 - march_year / 100 + march_year / 400;
+    let days = (march_year.checked_mul(365)? + leap_days + day_of_year).checked_sub(EPOCH_DAYS)?;
+    let millis = ((hour * 60 + minute) * 60 + second) * 1_000 + number(milli)?;
+    let read = WallTime(days.checked_mul(MILLIS_PER_DAY)?.checked_add(millis)?);
+    // Also what is no date, such as February 30, is written otherwise than it was read.
+    (utc(read) == text).then_some(read)
+}
+
+/// A part of a time: short enough that no product of parts overflows.
+fn number(digits: &str) -> Option<u64> {
+    (digits.len() <= 9).then(|| digits.parse().ok())?
+}
+
 /// The date that is so many days after 1970-01-01, by counting in years that begin in March: the
 /// leap day is then the last of its year.
 const fn civil(days: u64) -> (u64, u64, u64) {
@@ -50,6 +78,24 @@ mod tests {
         ];
         for (millis, text) in rows {
             assert_eq!(utc(WallTime(millis)), text);
+            assert_eq!(parse(text), Some(WallTime(millis)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_not_read() {
+        for text in [
+            "",
+            "2024-02-29",
+            "2024-02-30T00:00:00.000Z",
+            "2024-02-29T24:00:00.000Z",
+            "2024-02-29T12:34:56.789+01:00",
+            "2024-02-29T12:34:56Z",
+            "0000-01-01T00:00:00.000Z",
+            "1969-12-31T23:59:59.999Z",
+            "999999999-999999999-999999999T999999999:999999999:999999999.999999999Z",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
         }
     }
 

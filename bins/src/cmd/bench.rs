@@ -7,7 +7,8 @@ use comfy_table::Table;
 use serde_json::json;
 use thiserror::Error;
 
-use crate::load::{self, Config, LoadError, LoadReport, Target};
+use crate::api::Target;
+use crate::load::{self, Config, LoadError, LoadReport};
 
 /// Arguments of `mpcsfaas bench`.
 #[derive(Debug, Args)]
@@ -69,7 +70,7 @@ pub enum BenchError {
 /// [`BenchError::Failures`] after the report was printed, [`BenchError::Load`] without one.
 pub async fn run(args: BenchArgs) -> Result<(), BenchError> {
     let Kind::Load(args) = args.kind;
-    let target = Target::from_url(&args.url)?;
+    let target = Target::from_url(&args.url).map_err(LoadError::from)?;
     let function_id = load::register(&target, "len", load::NOOP_FUNCTION).await?;
     let report = load::closed_loop(Config {
         target,

@@ -46,6 +46,9 @@ pub struct UpArgs {
     /// Answer before a task is on disk: faster, and a crash may lose the last second.
     #[arg(long, env = "MPCSFAAS_NO_SYNC")]
     no_sync: bool,
+    /// End at once when standard input ends: the parent holds its other end.
+    #[arg(long, hide = true)]
+    with_parent: bool,
     #[command(flatten)]
     address: AddressArgs,
     #[command(flatten)]
@@ -87,6 +90,9 @@ const RESTART: Duration = Duration::from_secs(1);
 /// See [`UpError`].
 pub async fn run(args: UpArgs) -> Result<(), UpError> {
     let shutdown = shutdown::listen().map_err(UpError::Signals)?;
+    if args.with_parent {
+        shutdown::end_with_parent();
+    }
     let (python, _) = args.python.resolve().await?;
     let store = open_store(&args)?;
     let listener = gateway::listen(&args.address).await?;

@@ -92,7 +92,7 @@ fn endpoint(text: &str) -> Result<String, String> {
 pub async fn run(args: WorkerArgs) -> Result<(), WorkerError> {
     let shutdown = shutdown::listen().map_err(WorkerError::Signals)?;
     if args.with_parent {
-        std::thread::spawn(end_with_parent);
+        shutdown::end_with_parent();
     }
     let (python, versions) = args.python.resolve().await?;
     let id = WorkerId(rand::random());
@@ -106,14 +106,6 @@ pub async fn run(args: WorkerArgs) -> Result<(), WorkerError> {
     let pool = pool(python, args.processes)?;
     let config = config(id, args.processes, args.flow.into());
     drive(config, pool, DealerDial::new(id, args.url), shutdown).await
-}
-
-/// A parent that was killed cannot say so, but its end of the pipe closes. The Python processes
-/// are ended by the reaper, which notices in the same way.
-fn end_with_parent() {
-    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-    tracing::warn!("the parent is gone");
-    std::process::exit(1);
 }
 
 /// A worker's usual settings.

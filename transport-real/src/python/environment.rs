@@ -1,7 +1,10 @@
 //! Finds a Python that has dill, or makes one: a virtual environment under the data directory.
 //!
-//! It is made once per version of Python and dill, and kept. Packages that are installed for the
-//! system's Python are visible in it, so functions may import them; dill is always the pinned one.
+//! It is made once per version of Python and of what is pinned, and kept. Packages that are
+//! installed for the system's Python are visible in it, so functions may import them; dill is
+//! always the pinned one. Workers need no more than that; requests is there for the Python client,
+//! which the `run` and `demo` commands start in the same environment, so that a first start makes
+//! one and not two.
 
 use std::ffi::OsStr;
 use std::io;
@@ -18,6 +21,9 @@ use tokio::process::Command;
 /// The version of dill in the managed environment.
 pub const DILL_VERSION: &str = "0.4.1";
 
+/// The version of requests in the managed environment: the last that runs on [`OLDEST_PYTHON`].
+pub const REQUESTS_VERSION: &str = "2.32.5";
+
 /// The oldest Python that will do: dill's own limit.
 const OLDEST_PYTHON: (u32, u32) = (3, 9);
 
@@ -27,7 +33,7 @@ const READY_FILE: &str = "mpcsfaas-ready";
 /// How long asking an interpreter for its versions may take; the first import may read a slow disk.
 const PROBE_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long making the environment, and installing dill into it, may take.
+/// How long making the environment, and installing packages into it, may take.
 const BUILD_LIMIT: Duration = Duration::from_secs(300);
 
 /// How much of a failed program's output is shown, in characters.
@@ -35,8 +41,9 @@ const TAIL_LIMIT: usize = 2_000;
 
 /// Asks an interpreter about itself. Prints one line of JSON, last: start-up files may print too.
 const PROBE: &str = r#"
-import json, sys
+import importlib.util, json, sys
 about = {"version": list(sys.version_info[:3]), "executable": sys.executable, "dill": None, "problem": None}
+about["requests"] = importlib.util.find_spec("requests") is not None
 try:
     import dill
     about["dill"] = dill.__version__
@@ -93,6 +100,12 @@ pub enum EnvironmentError {
         /// What the import said.
         problem: String,
     },
+    /// The interpreter would do for a worker, but not for the Python client.
+    #[error("{0} has no requests, which the Python client needs; try: {0} -m pip install requests", .python.display())]
+    NoRequests {
+        /// The interpreter.
+        python: PathBuf,
+    },
     /// `python -m venv` fails; often it is a package of its own.
     #[error(
         "cannot make a virtual environment with {} -m venv; it may have to be installed ({hint}), \
@@ -109,8 +122,8 @@ pub enum EnvironmentError {
     },
     /// `pip install` fails; often there is no network.
     #[error(
-        "pip cannot install dill {DILL_VERSION}; is there a network? Or name a Python that has \
-         dill with --python. pip printed:\n{output}"
+        "pip cannot install dill {DILL_VERSION} and requests {REQUESTS_VERSION}; is there a network? \
+         Or name a Python that has them with --python. pip printed:\n{output}"
     )]
     Pip {
         /// The end of what it printed.
@@ -133,12 +146,13 @@ struct Interpreter {
     executable: PathBuf,
     dill: Option<String>,
     problem: Option<String>,
+    requests: bool,
 }
 
 /// Returns the interpreter of the managed environment under `data_dir`, making it if need be:
 /// that takes some seconds and the network, once. `progress` is told what is going on.
 ///
-/// Workers that start at the same time wait for the first one. If the environment cannot be made
+/// Processes that start at the same time wait for the first one. If the environment cannot be made
 /// but the system's Python has dill, that one is returned.
 ///
 /// # Errors
@@ -153,7 +167,26 @@ pub async fn ensure(data_dir: &Path, progress: impl Fn(&str)) -> Result<PathBuf,
 /// # Errors
 /// It is missing, is no Python 3.9 or newer, or has no dill.
 pub async fn check(python: &Path) -> Result<Versions, EnvironmentError> {
+    worker_versions(probe(python).await?, python)
+}
+
+/// The versions of a Python that is to run the client, and not only functions.
+///
+/// # Errors
+/// As [`check`], or it has no requests.
+pub async fn check_client(python: &Path) -> Result<Versions, EnvironmentError> {
     let found = probe(python).await?;
+    let requests = found.requests;
+    let versions = worker_versions(found, python)?;
+    match requests {
+        true => Ok(versions),
+        false => Err(EnvironmentError::NoRequests {
+            python: python.to_owned(),
+        }),
+    }
+}
+
+fn worker_versions(found: Interpreter, python: &Path) -> Result<Versions, EnvironmentError> {
     let (major, minor, patch) = found.version;
     if (major, minor) < OLDEST_PYTHON {
         return Err(EnvironmentError::NoPython {
@@ -180,13 +213,18 @@ async fn ensure_from(
 ) -> Result<PathBuf, EnvironmentError> {
     let base = find(search_path).await?;
     let (major, minor, _) = base.version;
-    let directory = data_dir.join(format!("python-{major}.{minor}-dill-{DILL_VERSION}"));
+    let directory = data_dir.join(format!(
+        "python-{major}.{minor}-dill-{DILL_VERSION}-requests-{REQUESTS_VERSION}"
+    ));
     let python = directory.join("bin/python");
-
-    let _lock = lock(data_dir, &progress).await?;
     let ready = directory.join(READY_FILE);
+    // Most often it is there, and nobody has to wait for anybody.
+    if ready.exists() && check_client(&python).await.is_ok() {
+        return Ok(python);
+    }
+    let _lock = lock(data_dir, &progress).await?;
     if ready.exists() {
-        match check(&python).await {
+        match check_client(&python).await {
             Ok(_) => return Ok(python),
             Err(error) => progress(&format!("making the Python environment anew: {error}")),
         }
@@ -258,7 +296,7 @@ async fn lock(
         Ok(locked) => return Ok(locked),
         Err((file, _)) => file,
     };
-    progress("another worker is preparing the Python environment; waiting for it");
+    progress("another process is preparing the Python environment; waiting for it");
     tokio::task::spawn_blocking(|| Flock::lock(file, FlockArg::LockExclusive))
         .await
         .map_err(|error| unusable(&path, error.into()))?
@@ -281,7 +319,8 @@ async fn build(
     progress: impl Fn(&str),
 ) -> Result<(), EnvironmentError> {
     progress(&format!(
-        "making a Python environment with dill {DILL_VERSION} in {} (once)",
+        "making a Python environment with dill {DILL_VERSION} and requests {REQUESTS_VERSION} in {} \
+         (once)",
         directory.display()
     ));
     let arguments = ["-m", "venv", "--clear", "--system-site-packages"];
@@ -295,7 +334,10 @@ async fn build(
             output: tail(&output),
         });
     }
-    let wanted = format!("dill=={DILL_VERSION}");
+    let wanted = [
+        format!("dill=={DILL_VERSION}"),
+        format!("requests=={REQUESTS_VERSION}"),
+    ];
     let mut pip = Command::new(python);
     pip.args([
         "-m",
@@ -304,14 +346,14 @@ async fn build(
         "--disable-pip-version-check",
         "--no-input",
     ]);
-    pip.args(["--retries", "2", "--timeout", "15", &wanted]);
+    pip.args(["--retries", "2", "--timeout", "15"]).args(wanted);
     let (installed, output) = run(pip, BUILD_LIMIT).await?;
     if !installed {
         return Err(EnvironmentError::Pip {
             output: tail(&output),
         });
     }
-    check(python).await.map(drop)
+    check_client(python).await.map(drop)
 }
 
 async fn probe(python: &Path) -> Result<Interpreter, EnvironmentError> {

@@ -16,6 +16,7 @@ struct System {
 struct Abilities {
     minor: u32,
     dill: bool,
+    requests: bool,
     venv: bool,
     pip: bool,
 }
@@ -23,6 +24,7 @@ struct Abilities {
 const ALL_BUT_DILL: Abilities = Abilities {
     minor: 11,
     dill: false,
+    requests: false,
     venv: true,
     pip: true,
 };
@@ -50,10 +52,10 @@ impl System {
     /// a script which has dill once its pip has run.
     fn install(&self, name: &str, abilities: Abilities) {
         let root = self.root.display();
-        let answer = |executable: &str, dill: bool| {
+        let answer = |executable: &str, dill: bool, requests: bool| {
             let dill = if dill { "\"0.3.9\"" } else { "null" };
             format!(
-                r#"{{"version":[3,{},7],"executable":"{executable}","dill":{dill},"problem":"No module"}}"#,
+                r#"{{"version":[3,{},7],"executable":"{executable}","dill":{dill},"problem":"No module","requests":{requests}}}"#,
                 abilities.minor
             )
         };
@@ -65,8 +67,8 @@ impl System {
             "#!/bin/sh\n\
              if [ $1 = -c ]; then [ -f $0.dill ] && echo '{}' || echo '{}'; exit; fi\n\
              echo $2 $3 >> {root}/log; {}\ntouch $0.dill\n",
-            answer("inner", true),
-            answer("inner", false),
+            answer("inner", true, true),
+            answer("inner", false, abilities.requests),
             or_fail(abilities.pip, "pip"),
         );
         let outer = format!(
@@ -74,7 +76,11 @@ impl System {
              if [ $1 = -c ]; then echo a start-up file prints this; echo '{}'; exit; fi\n\
              echo $2 >> {root}/log; {}\nmkdir -p $5/bin; rm -f $5/bin/*\n\
              cp {root}/inner $5/bin/python\n",
-            answer(&format!("{root}/bin/{name}"), abilities.dill),
+            answer(
+                &format!("{root}/bin/{name}"),
+                abilities.dill,
+                abilities.requests
+            ),
             or_fail(abilities.venv, "venv"),
         );
         self.script("inner", &inner);
@@ -95,8 +101,9 @@ impl System {
     }
 
     fn environment(&self) -> PathBuf {
-        self.root
-            .join(format!("data/python-3.11-dill-{DILL_VERSION}"))
+        self.root.join(format!(
+            "data/python-3.11-dill-{DILL_VERSION}-requests-{REQUESTS_VERSION}"
+        ))
     }
 
     async fn ensure(&self) -> Result<PathBuf, EnvironmentError> {
@@ -249,6 +256,24 @@ async fn a_python_that_the_user_names_is_checked() {
     );
     let error = check(&system.root.join("bin/none")).await;
     assert!(matches!(error, Err(EnvironmentError::CannotRun { .. })));
+}
+
+#[tokio::test]
+async fn a_python_that_runs_functions_may_not_do_for_the_client() {
+    let with = |requests| Abilities {
+        dill: true,
+        requests,
+        ..ALL_BUT_DILL
+    };
+    let system = System::with(with(false));
+    let python = system.root.join("bin/python3");
+    check(&python).await.expect("a worker needs dill only");
+    let error = check_client(&python).await.expect_err("it has no requests");
+    let error = error.to_string();
+    assert!(error.contains("python3 -m pip install requests"), "{error}");
+    let system = System::with(with(true));
+    let both = check_client(&system.root.join("bin/python3")).await;
+    both.expect("a Python with dill and requests");
 }
 
 #[test]
