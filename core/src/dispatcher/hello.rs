@@ -14,6 +14,10 @@ use crate::wire::message::{
     FromDispatcher, FromWorker, Hello, TaskRef, ToDispatcher, ToWorker, UNNUMBERED,
 };
 
+/// How many peers that spoke in an old or unknown session are remembered, so that each is logged
+/// once.
+const NOTED_LIMIT: usize = 1_024;
+
 /// What the session of a message is to the dispatcher.
 enum Standing {
     /// The current one.
@@ -37,9 +41,9 @@ impl Dispatcher {
             return self.on_hello(now, peer, worker, session, hello);
         }
         match self.standing(&peer, &worker, session) {
-            Standing::Old => self.counters.stale_messages += 1,
+            Standing::Old => self.note_stale(&peer, &worker, session),
             Standing::Unknown => {
-                self.counters.stale_messages += 1;
+                self.note_stale(&peer, &worker, session);
                 self.send_to_peer(peer, session, UNNUMBERED, ToWorker::SayHello);
             }
             Standing::Current => self.on_numbered(now, worker, number, body),
@@ -58,6 +62,14 @@ impl Dispatcher {
             Standing::Current
         } else {
             Standing::Unknown
+        }
+    }
+
+    /// Counts what an old or foreign session says, and logs it once a peer.
+    fn note_stale(&mut self, peer: &Peer, worker: &WorkerKey, session: Session) {
+        self.counters.stale_messages += 1;
+        if self.noted.len() < NOTED_LIMIT && self.noted.insert(peer.clone()) {
+            tracing::info!(%worker, session, "a session that is over or unknown; more is ignored");
         }
     }
 
@@ -144,8 +156,7 @@ impl Dispatcher {
         let old = known.is_some_and(|seat| session <= seat.session);
         let full = known.is_none() && self.roster.len() >= self.config.worker_limit;
         if old || full {
-            self.counters.stale_messages += 1;
-            return;
+            return self.note_stale(&peer, &worker, session);
         }
         self.counters.sessions += 1;
         let listed: BTreeSet<TaskRef> = hello
@@ -175,6 +186,7 @@ impl Dispatcher {
         };
         if before.as_ref().is_none_or(|seat| seat.is_dead()) {
             tracing::info!(%worker, session, processes = seat.processes, "worker joined");
+            self.report_soon(now);
         }
         let leaving = hello.draining && listed.is_empty();
         self.roster.insert(worker.clone(), seat);
@@ -253,6 +265,7 @@ impl Dispatcher {
 
     /// A closed connection gets no new work; its worker has a moment for a new one (R9).
     pub(super) fn on_peer_closed(&mut self, now: Instant, peer: &Peer) {
+        self.noted.remove(peer);
         let Some(worker) = self.roster.of_peer(peer).cloned() else {
             return;
         };
@@ -273,6 +286,7 @@ impl Dispatcher {
     pub(super) fn declare_dead(&mut self, now: Instant, worker: &WorkerKey) {
         self.counters.deaths += 1;
         let tasks = self.bury(now, worker);
+        self.report_soon(now);
         tracing::warn!(%worker, tasks, "worker declared dead");
     }
 

@@ -1,6 +1,7 @@
 //! The dispatcher's lease: opened, renewed, lost; and looking after others' (R4).
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::belief::Place;
 use super::timer::Timer;
@@ -10,6 +11,9 @@ use crate::store::Op;
 use crate::store::op::{EndReason, Owned, Placement, Reply};
 use crate::time::Instant;
 use crate::wire::message::{FromDispatcher, TaskRef, ToWorker, UNNUMBERED};
+
+/// Changes of the roster are gathered for so long before they are reported.
+const REPORT_DELAY: Duration = Duration::from_millis(50);
 
 /// How the lease stands.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -61,6 +65,13 @@ impl Dispatcher {
         if now >= self.lease.reap_from && !self.lease.reaping {
             self.lease.reaping = true;
             self.ask(Op::Reap, Vec::new());
+        }
+    }
+
+    /// Workers came or went: people and load balancers should see it before the next renewal.
+    pub(super) fn report_soon(&mut self, now: Instant) {
+        if self.lease.open {
+            self.timers.set_earlier(Timer::Renew, now + REPORT_DELAY);
         }
     }
 

@@ -84,6 +84,8 @@ pub struct Dispatcher {
 
     placements: u64,
     legacy_sessions: Session,
+    /// Peers whose stale sessions have been logged.
+    noted: BTreeSet<Peer>,
     leaving: Leaving,
     counters: Counters,
 }
@@ -146,6 +148,7 @@ impl Dispatcher {
             unaccounted: BTreeMap::new(),
             placements: 0,
             legacy_sessions: 0,
+            noted: BTreeSet::new(),
             leaving: Leaving::No,
             counters: Counters::default(),
             config,

@@ -52,6 +52,13 @@ impl Timers {
         }
     }
 
+    /// Sets a timer unless it is set to an earlier time already.
+    pub(super) fn set_earlier(&mut self, timer: Timer, at: Instant) {
+        if self.at.get(&timer).is_none_or(|set| at < *set) {
+            self.set(timer, at);
+        }
+    }
+
     pub(super) fn cancel(&mut self, timer: &Timer) {
         if let Some(at) = self.at.remove(timer) {
             self.order.remove(&(at, timer.clone()));

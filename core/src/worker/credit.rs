@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use super::Worker;
+use super::hold::Held;
+use crate::time::Instant;
 use crate::wire::message::{Flow, ToDispatcher};
+
+/// How many times the work that is fetched ahead a task may wait.
+const PATIENCE: u32 = 10;
 
 /// A running mean of how long tasks take.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -23,6 +28,17 @@ impl Pace {
         };
     }
 
+    /// Takes in that a task has run for at least so long and goes on.
+    pub(super) fn at_least(&mut self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.mean = self.mean.max(nanos);
+    }
+
+    /// Whether tasks take so long that a round trip between two of them does not matter.
+    fn is_slow(&self, patience: Duration) -> bool {
+        u128::from(self.mean) >= patience.as_nanos()
+    }
+
     /// How many tasks of this pace fill `time`.
     fn fitting(&self, time: Duration) -> u64 {
         match self.mean {
@@ -40,10 +56,36 @@ impl Worker {
             return 0;
         }
         let fitting = u32::try_from(self.pace.fitting(self.config.prefetch)).unwrap_or(u32::MAX);
+        // One ahead as a rule; none where it would only wait behind a long one (see `hand_on`).
+        let least = u32::from(!self.pace.is_slow(self.patience()));
         let ahead = usable
             .saturating_mul(fitting.min(self.config.prefetch_limit))
-            .max(1);
+            .max(least);
         usable.saturating_add(ahead)
+    }
+
+    /// How long a task may wait here for a process before it is handed on: much longer than what
+    /// it was fetched ahead for.
+    fn patience(&self) -> Duration {
+        self.config.prefetch * PATIENCE
+    }
+
+    /// Hands on tasks that were fetched ahead and wait behind long ones: another worker may be
+    /// idle. They count as not started, and no more are asked for ahead at this pace.
+    pub(super) fn hand_on(&mut self, now: Instant) {
+        if self.waiting_deadline().is_some_and(|at| now >= at) {
+            self.pace.at_least(self.patience());
+            self.hand_back_waiting();
+            self.beat();
+        }
+    }
+
+    /// When the task that waits longest loses its patience.
+    pub(super) fn waiting_deadline(&self) -> Option<Instant> {
+        match self.held.get(self.waiting.front()?)? {
+            Held::Waiting { since, .. } => Some(*since + self.patience()),
+            Held::Running { .. } | Held::Finished(_) => None,
+        }
     }
 
     /// In pull mode: asks, if there is room and no question is open.

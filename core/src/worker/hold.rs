@@ -14,6 +14,8 @@ use crate::wire::message::{Finished, Run, TaskRef, ToDispatcher};
 pub(super) enum Held {
     /// It waits for a process.
     Waiting {
+        /// Since then.
+        since: Instant,
         /// What to run.
         run: Run,
         /// Its body, held here so that the cache may forget it meanwhile.
@@ -47,7 +49,14 @@ impl Worker {
                 }
                 let function = function.clone();
                 self.waiting.push_back(run.task);
-                self.held.insert(run.task, Held::Waiting { run, function });
+                self.held.insert(
+                    run.task,
+                    Held::Waiting {
+                        since: now,
+                        run,
+                        function,
+                    },
+                );
             } else {
                 returned.push(run.task);
                 missing.push(run.function);

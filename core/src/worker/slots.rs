@@ -199,7 +199,7 @@ impl Worker {
             return;
         };
         let id = slot as SlotId;
-        let Held::Waiting { run, function } = held else {
+        let Held::Waiting { run, function, .. } = held else {
             return;
         };
         let (options, order) = (

@@ -6,6 +6,7 @@ use crate::time::Instant;
 impl Worker {
     pub(super) fn on_timeout(&mut self, now: Instant) {
         self.tend_slots(now);
+        self.hand_on(now);
         self.tend_link(now);
     }
 
@@ -14,6 +15,7 @@ impl Worker {
             self.link_deadline(),
             self.slot_deadline(),
             self.drain_deadline(),
+            self.waiting_deadline(),
         ]
         .into_iter()
         .flatten()

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use mpcsfaas_core::store::{Changes, Op, Store};
+use mpcsfaas_core::store::{Changes, Op, Reply, Store};
 use mpcsfaas_core::time::{Instant, WallTime};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
@@ -60,8 +60,11 @@ impl Owner {
         served: StoreOwner,
         config: EmbeddedConfig,
         disk: Disk,
-        machine: Store,
+        mut machine: Store,
     ) -> Owner {
+        // The directory was locked, so whoever held a lease on its tasks ended with the process
+        // that had it open: they come back now, not when that lease would have run out.
+        while let Reply::Reaped { more: true, .. } = machine.apply(wall_time(), Op::Reap) {}
         Owner::new(served, machine, Some((disk, config)))
     }
 

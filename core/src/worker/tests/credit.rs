@@ -35,7 +35,23 @@ fn short_tasks_raise_the_credit_and_long_ones_lower_it() {
     for number in 41..=80 {
         run_one(&mut env, number, secs(1));
     }
-    assert_eq!(env.worker.credit(), 3);
+    assert_eq!(env.worker.credit(), 2, "its processes, and nothing ahead");
+}
+
+#[test]
+fn a_task_that_waits_behind_a_long_one_is_handed_on() {
+    let mut env = TestEnv::new(1);
+    env.give(&tasks(1..=2));
+    env.said();
+    env.wait_beating(ms(199));
+    assert_eq!(env.said(), []);
+    env.wait_beating(ms(1));
+    let returned = ToDispatcher::Returned {
+        tasks: tasks([2]),
+        missing: vec![],
+    };
+    assert_eq!(env.said(), [returned]);
+    assert_eq!(env.worker.credit(), 1, "and no other is asked for ahead");
 }
 
 #[test]

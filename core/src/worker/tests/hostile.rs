@@ -186,7 +186,7 @@ proptest! {
         }
         prop_assert!(env.worker.is_welcome());
         prop_assert_eq!(env.worker.held(), 0, "{:?}", env.worker);
-        prop_assert!(env.worker.credit() >= 3);
+        prop_assert!(env.worker.credit() >= 2);
         prop_assert_eq!(env.worker.pull_sent, pull);
     }
 }

@@ -1,6 +1,7 @@
 //! Random operations with restarts in between agree with a store that never restarted.
 //!
-//! To that store a restart looks as if all leases had run out: they are what is not on disk.
+//! To that store a restart looks as if all leases had run out and been reaped: they are what is not
+//! on disk.
 
 use std::time::Duration;
 
@@ -111,8 +112,10 @@ impl TestEnv {
         }
     }
 
-    async fn restart(self) -> TestEnv {
+    async fn restart(mut self) -> TestEnv {
         close(self.embedded).await;
+        // Opening gives back what the last process had.
+        self.model.apply(self.now + LEASE, Op::Reap);
         TestEnv {
             embedded: open_at(&self.directory),
             now: self.now + LEASE,
