@@ -50,8 +50,8 @@ async fn log_link(store: StoreHandle) {
 /// Which Python runs the functions.
 #[derive(Clone, Debug, Args)]
 pub struct PythonArgs {
-    /// The Python that runs functions; it must have dill. Default: an environment of its own
-    /// under the data directory, made on the first start.
+    /// The Python that runs functions; it must have dill, and requests for `run` and `demo`.
+    /// Default: an environment of its own under the data directory, made on the first start.
     #[arg(long, env = "MPCSFAAS_PYTHON", value_name = "PATH")]
     pub python: Option<PathBuf>,
     /// The data directory: the Python environment, and the store of `up`. Default:

@@ -1,6 +1,7 @@
 //! `mpcsfaas task`: what became of a task.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -81,6 +82,9 @@ pub enum TaskError {
     /// The answer is not what the API says.
     #[error("an answer is not the JSON that the API documents: {0}")]
     Answer(#[from] serde_json::Error),
+    /// Standard output.
+    #[error("cannot print the answer: {0}")]
+    Print(#[source] io::Error),
     /// The wait is over.
     #[error("task {id} is {status} after {} s", .waited.as_secs_f64())]
     NotEnded {
@@ -114,11 +118,11 @@ pub async fn run(args: TaskArgs) -> Result<ExitCode, TaskError> {
     };
     if args.cancel {
         let answer = asking.cancel().await?;
-        match args.json {
-            true => println!("{answer}"),
-            false => println!("task {} is cancelled", args.id),
-        }
-        return Ok(ExitCode::SUCCESS);
+        let text = match args.json {
+            true => format!("{answer}\n"),
+            false => format!("task {} is cancelled\n", args.id),
+        };
+        return print(&text).map(|()| ExitCode::SUCCESS);
     }
     if let Some(limit) = args.wait {
         asking.wait(limit).await?;
@@ -126,10 +130,10 @@ pub async fn run(args: TaskArgs) -> Result<ExitCode, TaskError> {
     let answer: Value = asking
         .ask(Method::GET, "/v1/tasks/", "", ANSWER_LIMIT)
         .await?;
-    match args.json {
-        true => println!("{answer}"),
-        false => print!("{}", show(&Details::deserialize(&answer)?)),
-    }
+    print(&match args.json {
+        true => format!("{answer}\n"),
+        false => show(&Details::deserialize(&answer)?),
+    })?;
     let status = answer["status"].as_str().unwrap_or_default();
     match args.wait {
         Some(waited) if !matches!(status, "COMPLETED" | "FAILED") => Err(TaskError::NotEnded {
@@ -139,6 +143,11 @@ pub async fn run(args: TaskArgs) -> Result<ExitCode, TaskError> {
         }),
         _ => Ok(ExitCode::SUCCESS),
     }
+}
+
+fn print(text: &str) -> Result<(), TaskError> {
+    let printed = io::stdout().write_all(text.as_bytes());
+    printed.map_err(TaskError::Print)
 }
 
 /// Questions about one task.

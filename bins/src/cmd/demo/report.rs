@@ -13,10 +13,6 @@ use crate::cmd::TABLE;
 /// How many wrong results are named; there may be one for each task.
 const NAMED: usize = 20;
 
-/// What the figures are of. The Python client is the slowest part by far.
-const PACE: &str = "The figures are what 16 callers in one Python process see, its own pace included;\n\
-                    `mpcsfaas bench load` asks faster.";
-
 /// A line of the Python client; see its `_demo.py`.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -129,7 +125,7 @@ impl Report {
             let report = json!({"ok": ok, "workloads": self.rows, "wrong": self.wrong});
             writeln!(stdout, "{report}")?;
         } else if !self.rows.is_empty() {
-            writeln!(stdout, "\n{}\n\n{PACE}", self.table().trim_fmt())?;
+            writeln!(stdout, "\n{}\n", self.table().trim_fmt())?;
         }
         for wrong in self.wrong.iter().take(NAMED) {
             eprintln!("wrong: {wrong}");
@@ -149,6 +145,7 @@ impl Report {
         match wrong {
             0 => format!(
                 "All {tasks} results are right: each is what the Python client computed by itself.\n\
+                 The figures are those of 16 callers in one Python process, its own pace included.\n\
                  Your turn: `mpcsfaas up`, then `mpcsfaas run FILE.py:FUNCTION ARGS`."
             ),
             wrong => format!("{wrong} of {tasks} results are wrong."),
