@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +71,15 @@ class Commands:
         process = self.start("run", "jobs.py:stay", json.dumps(str(mark)))
         eventually("it runs", mark.exists)
         return process
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the commands of a test put what they need for a while."""
+    directory = tmp_path / "tmp"
+    directory.mkdir()
+    monkeypatch.setenv("TMPDIR", str(directory))
+    return directory
 
 
 @pytest.fixture
@@ -170,17 +180,20 @@ def test_a_run_that_is_killed_leaves_nothing(up: Platform, commands: Commands) -
     eventually("its Python client is gone", lambda: not driver.is_running(), within=GONE_S)
 
 
-def test_the_demo_runs_everything_and_leaves_nothing(platform: Platform, commands: Commands) -> None:
+def test_the_demo_runs_everything_and_leaves_nothing(platform: Platform, commands: Commands, temporary: Path) -> None:
     code, report = commands.json("demo", "--tasks", "10")
     assert (code, report["ok"], report["wrong"]) == (0, True, [])
     rows = [(row["mode"], row["workload"], row["tasks"], row["wrong"]) for row in report["workloads"]]
     assert rows == [(mode, workload, 10, 0) for mode in MODES for workload in WORKLOADS]
     assert {row["failed_as_expected"] for row in report["workloads"] if row["workload"] == "raise"} == {10}
     assert not platform.all_alive()
+    assert not list(temporary.iterdir())
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_demo_that_is_ended_leaves_nothing(platform: Platform, commands: Commands, end: signal.Signals) -> None:
+def test_a_demo_that_is_ended_leaves_nothing(
+    platform: Platform, commands: Commands, temporary: Path, end: signal.Signals
+) -> None:
     demo = commands.start("demo", "--tasks", "1000", "--modes", "push")
     eventually("it is in the midst of it", lambda: "noop" in demo.log())
     demo.send(end)
@@ -191,3 +204,4 @@ def test_a_demo_that_is_ended_leaves_nothing(platform: Platform, commands: Comma
         assert demo.exit_code() == 130
         assert "the platform has been stopped" in demo.log()
         assert not platform.all_alive()
+        assert not list(temporary.iterdir())
