@@ -69,7 +69,7 @@ fn given_back(task: &TaskView, past: &PastAttempt, max_losses: u32) -> String {
     let attempt = past.attempt;
     let cause = match past.reason {
         EndReason::NotPlaced => "no worker had room for it".to_owned(),
-        EndReason::HandedBack => format!("{} left before it was started", worker(&past.holder)),
+        EndReason::HandedBack => format!("{} gave it back unstarted", worker(&past.holder)),
         EndReason::NotHeld => format!("{} did not have it", worker(&past.holder)),
         EndReason::WorkerLost => format!("{} was lost", worker(&past.holder)),
         EndReason::DispatcherLost => format!("dispatcher {} was lost", past.holder.dispatcher),
@@ -363,7 +363,7 @@ mod tests {
         assert_eq!(
             told(&given_back(EndReason::HandedBack, 0), &busy),
             "queued: attempt 2 was given back at 2024-02-29T12:35:00.000Z because worker \
-             w-0000000000000005 left before it was started; the only process is busy, and it is \
+             w-0000000000000005 gave it back unstarted; the only process is busy, and it is \
              next in the queue"
         );
     }

@@ -1,5 +1,7 @@
 //! Requests to the store: batched, repeated until answered, one operation a task (R6a, R13).
 
+use std::collections::BTreeSet;
+
 use super::belief::{Belief, Place};
 use super::timer::Timer;
 use super::{Dispatcher, Output};
@@ -253,7 +255,7 @@ impl Dispatcher {
             return;
         }
         let mut batches = Batches::default();
-        let mut later = std::collections::BTreeSet::new();
+        let mut later = BTreeSet::new();
         let room = |kind: Kind, dispatcher: &Dispatcher| {
             let same = |asked: &&Asked| Kind::of(&asked.op) == Some(kind);
             dispatcher.asked.values().filter(same).count() < dispatcher.config.batches_in_flight

@@ -99,10 +99,10 @@ impl Dispatcher {
         if number != UNNUMBERED {
             seat.received = number;
         }
-        self.on_body(now, worker, body);
+        self.on_body(worker, body);
     }
 
-    fn on_body(&mut self, now: Instant, worker: WorkerKey, body: ToDispatcher) {
+    fn on_body(&mut self, worker: WorkerKey, body: ToDispatcher) {
         match body {
             // Handled before; a Hello needs no session.
             ToDispatcher::Hello(_) => {}
@@ -123,7 +123,6 @@ impl Dispatcher {
                 tracing::info!(%worker, "worker says goodbye");
             }
         }
-        let _ = now;
     }
 
     fn set_credit(&mut self, worker: &WorkerKey, credit: u32, asked: bool) {

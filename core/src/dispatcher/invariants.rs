@@ -1,5 +1,7 @@
 //! What must hold between two calls.
 
+use std::collections::BTreeSet;
+
 use super::Dispatcher;
 use super::belief::Place;
 use super::roster::SeatState;
@@ -86,7 +88,7 @@ impl Dispatcher {
 
     /// A task is busy exactly while a request about it is unanswered (R6a).
     fn check_requests(&self) -> Result<(), String> {
-        let mut busy = std::collections::BTreeSet::new();
+        let mut busy = BTreeSet::new();
         for asked in self.asked.values() {
             for task in asked.tasks() {
                 if !busy.insert(task) {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::belief::Place;
+use super::input::Peer;
 use super::timer::Timer;
 use super::{Dispatcher, Output};
 use crate::id::{Session, WorkerKey};
@@ -167,7 +168,7 @@ impl Dispatcher {
     }
 
     fn forget_sessions(&mut self, now: Instant) {
-        let live: Vec<(WorkerKey, crate::dispatcher::Peer, Session)> = self
+        let live: Vec<(WorkerKey, Peer, Session)> = self
             .roster
             .live()
             .map(|(worker, seat)| (worker.clone(), seat.peer.clone(), seat.session))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::belief::Place;
 use super::timer::Timer;
 use super::{Dispatcher, Output};
-use crate::id::{FunctionId, WorkerKey};
+use crate::id::{FunctionId, TaskId, WorkerKey};
 use crate::store::Op;
 use crate::store::op::{Claim, Claimed, EndReason};
 use crate::task::{FailureKind, Function, Outcome};
@@ -88,7 +88,7 @@ impl Dispatcher {
     }
 
     /// Tasks that may be in the queue although a result or a running attempt of them is known here.
-    fn undecided(&self) -> Vec<crate::id::TaskId> {
+    fn undecided(&self) -> Vec<TaskId> {
         let undecided = |place: &Place, confirmed: bool| match place {
             Place::Adopting(..) => true,
             Place::Committing { .. } => !confirmed,

@@ -9,7 +9,7 @@
 //! Reading order: `functions` and `tasks` (the original's routes), `inspect` (the routes of `/v1`),
 //! `wait` (how a client sleeps until its task ends), `body`, `fields` and `params` (what a client
 //! sent), `refuse` (what is wrong with it, in FastAPI's words), `error` (every refusal), `health`,
-//! `openapi`, [`serve`] and `stall` (connections).
+//! `openapi`, `serve` and `stall` (connections).
 //!
 //! No payload is ever unpickled here: `mpcsfaas_core::pickle` says what one is.
 

@@ -21,7 +21,7 @@ use tokio::process::Command;
 /// The version of dill in the managed environment.
 pub const DILL_VERSION: &str = "0.4.1";
 
-/// The version of requests in the managed environment: the last that runs on [`OLDEST_PYTHON`].
+/// The version of requests in the managed environment: the last that runs on `OLDEST_PYTHON`.
 pub const REQUESTS_VERSION: &str = "2.32.5";
 
 /// The oldest Python that will do: dill's own limit.

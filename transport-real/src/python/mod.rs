@@ -8,10 +8,10 @@
 //!                            reaper (process): kills all groups if this process dies without a word
 //! ```
 //!
-//! [`Pool`] obeys the worker machine's orders and reports facts; it decides nothing. [`slot`] is
-//! the life of a child as seen over its pipes, [`process`] as seen by the operating system.
-//! [`frame`] is the protocol with `runner.py`, [`capture`] what a task printed, [`cache`] which
-//! functions a child has. [`leftovers`] finds what a dead child left behind and [`reaper`] does so
+//! [`Pool`] obeys the worker machine's orders and reports facts; it decides nothing. `slot` is
+//! the life of a child as seen over its pipes, `process` as seen by the operating system.
+//! `frame` is the protocol with `runner.py`, `capture` what a task printed, `cache` which
+//! functions a child has. `leftovers` finds what a dead child left behind and `reaper` does so
 //! for a dead worker. [`environment`] finds or makes a Python that has dill.
 
 mod cache;
