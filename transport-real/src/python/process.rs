@@ -6,7 +6,7 @@
 //! A child's id names its process group too. It may be reused once the child is reaped, so every
 //! signal to the group is sent before that, under the lock of [`Group`].
 
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
@@ -21,6 +21,15 @@ use super::leftovers::{self, MARK_VARIABLE};
 use super::reaper::Reaper;
 
 const RUNNER: &str = include_str!("runner.py");
+
+/// Reads the runner from standard input, in front of the first frame, and runs it. On the command
+/// line it would fill every list of processes.
+const BOOTSTRAP: &str = "\
+import os, sys
+size, runner = int(sys.argv.pop()), b''
+while part := os.read(0, size - len(runner)):
+    runner += part
+exec(compile(runner, 'mpcsfaas-runner', 'exec'))";
 
 /// What every child of a pool is started with.
 #[derive(Debug)]
@@ -145,8 +154,9 @@ impl Keeper {
 
     fn spawn(&self, mark: &str) -> io::Result<(Child, Started, oneshot::Sender<Exit>)> {
         let mut child = Command::new(&self.launch.python)
-            .args(["-u", "-c", RUNNER])
+            .args(["-u", "-c", BOOTSTRAP])
             .arg(self.launch.max_result.to_string())
+            .arg(RUNNER.len().to_string())
             .env(MARK_VARIABLE, mark)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -160,8 +170,11 @@ impl Keeper {
         }
         let missing = || io::Error::from(io::ErrorKind::BrokenPipe);
         let (exit, exited) = oneshot::channel();
+        let mut requests = child.stdin.take().ok_or_else(missing)?;
+        // It fits the pipe, so this does not wait. A child that is gone already is told by its exit.
+        let _ = requests.write_all(RUNNER.as_bytes());
         let started = Started {
-            requests: child.stdin.take().ok_or_else(missing)?,
+            requests,
             replies: child.stdout.take().ok_or_else(missing)?,
             capture: child.stderr.take().ok_or_else(missing)?,
             exited,
