@@ -20,11 +20,17 @@
 
 mod children;
 mod fault;
+pub mod guest;
 pub mod heap;
+pub mod history;
 pub mod knobs;
 mod link;
+pub mod place;
+pub mod plan;
 pub mod rng;
 mod storage;
+pub mod tamper;
+pub mod trace;
 pub mod world;
 
 pub use self::children::result_of;

@@ -1,0 +1,230 @@
+//! What is seen of a run: the only thing that checkers look at.
+//!
+//! A checker that judges a history can be shown a made-up one that breaks its promise, and judges
+//! the original's processes as it judges ours.
+
+use mpcsfaas_core::id::{Attempt, Incarnation, Session, TaskId};
+use mpcsfaas_core::store::op::Submitted;
+use mpcsfaas_core::task::{FailureKind, Status};
+use mpcsfaas_core::time::Instant;
+use mpcsfaas_core::wire::message::TaskRef;
+
+use crate::place::Place;
+use crate::plan::{Bend, Fault, Occasion};
+
+/// Something that was seen, and when.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// World time, which no node's clock shows.
+    pub at: Instant,
+    /// What.
+    pub what: What,
+}
+
+/// What can be seen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum What {
+    /// The client sent a task, perhaps again.
+    Submitted {
+        /// Which.
+        task: TaskId,
+        /// Whether it may run at most once.
+        at_most_once: bool,
+    },
+    /// The client got an answer.
+    Answered {
+        /// About which task.
+        task: TaskId,
+        /// Which.
+        answer: Submitted,
+    },
+    /// A user cancelled a task, and the store took that in.
+    CancelAsked(TaskId),
+    /// A row of the store is new or has changed.
+    Row(Row),
+    /// A row of the store is gone.
+    RowGone(TaskId),
+    /// A Python child began with an attempt.
+    Started {
+        /// At which worker.
+        at: Place,
+        /// Which.
+        task: TaskRef,
+    },
+    /// A Python child is done with an attempt, one way or another, or died with it.
+    Stopped {
+        /// At which worker.
+        at: Place,
+        /// Which.
+        task: TaskRef,
+        /// Whether it ended by itself; otherwise it was killed.
+        by_itself: bool,
+    },
+    /// A worker's state has changed.
+    Worker(WorkerState),
+    /// A dispatcher no longer counts a worker among the living, although that worker lives and is
+    /// in the session that the dispatcher had welcomed.
+    DeclaredDead {
+        /// Who says so.
+        by: Place,
+        /// Of whom.
+        worker: Place,
+    },
+    /// A process was asked to leave.
+    Leaving {
+        /// Which.
+        node: Place,
+        /// What it has been given and has not started.
+        unstarted: Vec<TaskRef>,
+    },
+    /// A process started.
+    Arrived(Place),
+    /// A process is gone.
+    Ended {
+        /// Which.
+        node: Place,
+        /// Whether it ended by itself, after it had left.
+        by_itself: bool,
+    },
+    /// A fault struck.
+    Struck(Fault),
+    /// A fault that lasts is over: the node goes on, is back, or is connected again.
+    Over {
+        /// Who suffered.
+        node: Place,
+    },
+    /// Something did not go as it usually would.
+    Twisted {
+        /// What.
+        on: Occasion,
+        /// What happened instead.
+        bend: Bend,
+    },
+    /// A message that was delivered before was delivered again, to this node.
+    Repeated(Place),
+    /// The longest line that a node has: messages of one connection, or its own held tasks.
+    Line {
+        /// What is counted.
+        kind: LineKind,
+        /// Where.
+        node: Place,
+        /// How many.
+        length: usize,
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// Faults are over.
+    Healed,
+}
+
+/// Lines that have a limit (P13).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum LineKind {
+    /// QUEUED tasks in the store.
+    Queue,
+    /// Messages under way on one connection.
+    Messages,
+    /// Tasks and results at a worker.
+    Held,
+    /// Tasks that one claim brought.
+    Claim,
+    /// Past attempts in a row.
+    Past,
+    /// Bytes of a result.
+    Result,
+}
+
+/// A row of the store.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Row {
+    /// Which task.
+    pub task: TaskId,
+    /// Its state.
+    pub status: Status,
+    /// Its last attempt. Always 0 in the original's store, which knows none.
+    pub attempt: Attempt,
+    /// Who has it, while it is RUNNING.
+    pub owner: Option<Incarnation>,
+    /// The session of its last adoption.
+    pub seat: Session,
+    /// Its losses.
+    pub losses: u32,
+    /// How it ended.
+    pub outcome: Option<Ended>,
+}
+
+/// How a task ended, as far as it matters to a judge.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Ended {
+    /// A digest of the whole outcome.
+    pub digest: u64,
+    /// The attempt whose result it is, if it is a result.
+    pub result_of: Option<Attempt>,
+    /// Why it failed, if it did.
+    pub failure: Option<FailureKind>,
+}
+
+/// A worker, as it sees itself.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct WorkerState {
+    /// Where.
+    pub node: Place,
+    /// Which session it is in.
+    pub session: Session,
+    /// Whether that session has been welcomed.
+    pub welcome: bool,
+    /// The dispatcher at the other end of its connection.
+    pub dispatcher: Option<Place>,
+    /// Tasks and results that it holds.
+    pub held: usize,
+    /// Of them, how many run.
+    pub running: usize,
+    /// How many it said it would hold, in all.
+    pub credit: u32,
+    /// Its Python processes.
+    pub processes: u32,
+    /// Whether it was ever given more than it would hold.
+    pub over_credit: bool,
+    /// Whether it is leaving.
+    pub leaving: bool,
+}
+
+/// The end of a run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct End {
+    /// When.
+    pub at: Instant,
+    /// When faults ended.
+    pub healed_at: Instant,
+    /// When the last accepted task had ended, if all have.
+    pub done_at: Option<Instant>,
+    /// What still waits, and for what.
+    pub waits: Vec<(TaskId, Waits)>,
+    /// Live workers that are in no dispatcher's roster with their present session.
+    pub outside: Vec<Place>,
+}
+
+/// Why a task has not ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Waits {
+    /// The client has no answer to its submit yet.
+    ForAnAnswer,
+    /// It is QUEUED, and no dispatcher is up and connected to the store.
+    ForADispatcher,
+    /// It is QUEUED, and no dispatcher has a worker.
+    ForAWorker,
+    /// It is QUEUED, and every worker is full.
+    ForCredit,
+    /// It is QUEUED although a worker would take it.
+    ForNobodyKnowsWhat,
+    /// It is RUNNING for a dispatcher's life that is over.
+    ForAReaper(Incarnation),
+    /// It is RUNNING for a dispatcher that does not know it.
+    ForItsOwner(Incarnation),
+    /// A dispatcher knows it, and a worker runs it.
+    ForAWorkersEnd(Place),
+    /// A dispatcher knows it, and no worker runs it: it is on its way to or from the store or a worker.
+    OnItsWay(Incarnation),
+    /// In the original's store: RUNNING, and no process runs it.
+    ForGood,
+}
