@@ -1,119 +1,153 @@
-//! Scripted Python children: how long each task runs, and how it ends.
+//! Scripted Python children of our workers: how long each task runs, and how it ends.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use mpcsfaas_core::task::{Options, Outcome, Versions};
+use mpcsfaas_core::task::{Failure, FailureKind, Outcome, Versions};
+use mpcsfaas_core::timing::PAYLOAD_LIMIT;
 use mpcsfaas_core::wire::message::TaskRef;
 use mpcsfaas_core::worker::Input;
 use mpcsfaas_core::worker::child::{ChildFact, ChildOrder, SlotId};
 
-use crate::knobs::Knobs;
-use crate::rng::Stream;
-use crate::world::{Event, World};
+use crate::event::Event;
+use crate::history::What;
+use crate::place::Place;
+use crate::plan::{Bend, Ending, Occasion};
+use crate::world::World;
 
-/// How a task behaves, in every attempt.
-#[derive(Clone, Debug)]
-pub(crate) struct Script {
-    runs: Duration,
-    /// It ends its Python child instead of returning.
-    exits: bool,
-    pub(crate) options: Options,
+/// The place of one child.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Slot {
+    /// How many children it has had, as far as their ends were seen.
+    generation: u64,
+    /// What the present one runs.
+    pub(crate) running: Option<TaskRef>,
 }
 
-impl Script {
-    pub(crate) fn draw(knobs: &Knobs, rng: &mut Stream) -> Script {
-        let runs = rng.between(Duration::from_micros(100), knobs.longest_task);
-        let timeout = rng.per_mille(100).then(|| knobs.longest_task / 2);
-        let options = Options {
-            timeout_ms: timeout.map(|time| time.as_millis() as u64),
-            at_most_once: rng.per_mille(knobs.at_most_once),
-        };
-        Script {
-            runs,
-            exits: rng.per_mille(knobs.child_exits),
-            options,
-        }
-    }
-}
+/// How long a child takes to start, and to end when it is told to.
+const START: Duration = Duration::from_millis(40);
+const END: Duration = Duration::from_millis(1);
 
-/// What an attempt returns: itself, so that a checker can tell whose result was committed.
+/// A result that is too large.
+static TOO_MUCH: [u8; PAYLOAD_LIMIT + 1] = [0; PAYLOAD_LIMIT + 1];
+
+/// What an attempt returns: its own name, so that a judge can tell whose result was committed.
 pub fn result_of(task: TaskRef) -> Bytes {
-    let mut bytes = task.task.0.to_be_bytes().to_vec();
-    bytes.extend(task.attempt.to_be_bytes());
-    Bytes::from(bytes)
+    let mut bytes = [0; 20];
+    bytes[..16].copy_from_slice(&task.task.0.to_be_bytes());
+    bytes[16..].copy_from_slice(&task.attempt.to_be_bytes());
+    Bytes::copy_from_slice(&bytes)
+}
+
+/// Which attempt of a task returned this.
+pub(crate) fn attempt_of(result: &[u8]) -> Option<u32> {
+    let attempt: [u8; 4] = result.get(16..)?.try_into().ok()?;
+    Some(u32::from_be_bytes(attempt))
 }
 
 impl World {
     pub(crate) fn obey_child_order(&mut self, worker: usize, order: ChildOrder) {
         match order {
             ChildOrder::Spawn { slot } => {
-                let after = self
-                    .child_rng
-                    .between(Duration::from_millis(20), Duration::from_millis(60));
-                let versions = Versions::default();
-                self.child_says(worker, after, ChildFact::Ready { slot, versions });
+                let fact = match self.bend(Occasion::Spawn(worker)) {
+                    Some(Bend::Fails) => exited(slot, Some(1), None),
+                    Some(_) | None => ChildFact::Ready {
+                        slot,
+                        versions: Versions::default(),
+                    },
+                };
+                self.child_will(worker, START, fact);
             }
             ChildOrder::Execute {
                 slot,
                 task,
                 attempt,
                 ..
-            } => {
-                self.execute(worker, slot, TaskRef { task, attempt });
-            }
+            } => self.execute(worker, slot, TaskRef { task, attempt }),
             ChildOrder::Terminate { slot } | ChildOrder::Kill { slot } => {
-                let after = self
-                    .child_rng
-                    .between(Duration::from_micros(100), Duration::from_millis(5));
-                self.child_says(worker, after, exited(slot, None, Some(15)));
+                self.child_will(worker, END, exited(slot, None, Some(15)));
             }
         }
     }
 
     fn execute(&mut self, worker: usize, slot: SlotId, task: TaskRef) {
-        if let Some(machine) = &self.workers[worker].machine {
-            self.step.started.push((machine.id(), task));
-        }
-        let Some(script) = self.scripts.get(&task.task) else {
+        let Some(script) = self.script(task.task) else {
             return;
         };
-        let fact = match script.exits {
-            true => exited(slot, Some(1), None),
-            false => ChildFact::Replied {
-                slot,
-                task: task.task,
-                attempt: task.attempt,
-                outcome: Outcome::completed(result_of(task)),
-            },
+        let (runs, ends) = (script.runs, script.ends);
+        self.slot(worker, slot).running = Some(task);
+        let at = Place::Worker(worker);
+        self.see(What::Started { at, task });
+        let replied = |outcome| ChildFact::Replied {
+            slot,
+            task: task.task,
+            attempt: task.attempt,
+            outcome,
         };
-        self.child_says(worker, script.runs, fact);
+        let fact = match ends {
+            Ending::Returns => replied(Outcome::completed(result_of(task))),
+            Ending::Raises => replied(raised()),
+            Ending::Exits => exited(slot, Some(1), None),
+            Ending::Crashes => exited(slot, None, Some(11)),
+            Ending::ReturnsTooMuch => replied(Outcome::completed(Bytes::from_static(&TOO_MUCH))),
+            Ending::Hangs => return,
+        };
+        self.child_will(worker, runs, fact);
     }
 
-    fn child_says(&mut self, worker: usize, after: Duration, fact: ChildFact) {
-        let life = self.workers[worker].life;
-        let generation = *self.children.entry((worker, slot_of(&fact))).or_default();
-        self.schedule(
-            after,
-            Event::Child {
-                worker,
-                life,
-                generation,
-                fact,
-            },
-        );
+    fn slot(&mut self, worker: usize, slot: SlotId) -> &mut Slot {
+        let slots = &mut self.workers[worker].slots;
+        let index = slot as usize;
+        if index >= slots.len() {
+            slots.resize(index + 1, Slot::default());
+        }
+        &mut slots[index]
     }
 
-    /// A child's fact reaches its worker, unless the child is gone: an exit is its last fact.
+    fn child_will(&mut self, worker: usize, after: Duration, fact: ChildFact) {
+        let life = self.workers[worker].node.life;
+        let generation = self.slot(worker, slot_of(&fact)).generation;
+        let event = Event::Child {
+            worker,
+            life,
+            generation,
+            fact,
+        };
+        self.schedule(after, event);
+    }
+
+    /// A child does something, unless it is gone: an exit is its last fact. It does so whether or
+    /// not its parent stands still.
     pub(crate) fn child_has(&mut self, worker: usize, life: u64, generation: u64, fact: ChildFact) {
-        let current = self.children.entry((worker, slot_of(&fact))).or_default();
-        if *current != generation {
+        if self.workers[worker].node.life != life {
             return;
         }
-        if matches!(fact, ChildFact::Exited { .. }) {
-            *current += 1;
+        let slot = self.slot(worker, slot_of(&fact));
+        if slot.generation != generation {
+            return;
         }
-        self.tell_worker(worker, life, Input::Child(fact));
+        let by_itself = match &fact {
+            ChildFact::Ready { .. } => None,
+            ChildFact::Replied { .. } => Some(true),
+            ChildFact::Exited { signal, .. } => {
+                slot.generation += 1;
+                Some(*signal != Some(15))
+            }
+        };
+        if let Some(by_itself) = by_itself
+            && let Some(task) = slot.running.take()
+        {
+            let at = Place::Worker(worker);
+            self.see(What::Stopped {
+                at,
+                task,
+                by_itself,
+            });
+        }
+        let event = Event::ToWorker(worker, life, Input::Child(fact));
+        if let Some(Event::ToWorker(worker, life, input)) = self.admit(event) {
+            self.tell_worker(worker, life, input);
+        }
     }
 }
 
@@ -122,6 +156,13 @@ const fn slot_of(fact: &ChildFact) -> SlotId {
         ChildFact::Ready { slot, .. }
         | ChildFact::Replied { slot, .. }
         | ChildFact::Exited { slot, .. } => *slot,
+    }
+}
+
+fn raised() -> Outcome {
+    Outcome {
+        result: Err(Failure::new(FailureKind::Raised, "scripted")),
+        output: Bytes::new(),
     }
 }
 

@@ -1,94 +1,177 @@
-//! What goes wrong, and when; and how all is well again in the end.
+//! What goes wrong at a time; and how all is well again in the end.
 
 use std::time::Duration;
 
-use mpcsfaas_core::store::Op;
-use mpcsfaas_core::{dispatcher, worker};
+use bytes::Bytes;
+use mpcsfaas_core::dispatcher::{self, Peer};
+use mpcsfaas_core::task::Outcome;
+use mpcsfaas_core::wire::message::{Finished, FromWorker, ToDispatcher};
+use mpcsfaas_core::worker;
 
-use crate::knobs::FaultKind;
-use crate::world::{Event, Place, World};
-
-/// One fault: its kind, its victim and its length, as far as the kind has them.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fault {
-    /// What happens.
-    pub kind: FaultKind,
-    /// To whom; an index that wraps.
-    pub victim: usize,
-    /// For how long.
-    pub time: Duration,
-}
+use crate::children::result_of;
+use crate::event::{Body, Event};
+use crate::guest::Fact;
+use crate::history::What;
+use crate::link::Partition;
+use crate::node::Process;
+use crate::place::Place;
+use crate::plan::{FOR_GOOD, Trouble};
+use crate::world::World;
 
 impl World {
-    /// Draws the faults of this world.
-    pub(crate) fn plan_faults(&mut self) {
-        for (kind, count) in self.knobs.faults.clone() {
-            for _ in 0..count {
-                let at = self.fault_rng.between(Duration::ZERO, self.knobs.trouble);
-                let longest =
-                    [200, 2_000, 8_000, 20_000].map(Duration::from_millis)[self.fault_rng.below(4)];
-                let time = self.fault_rng.between(Duration::from_millis(10), longest);
-                let victim = self.fault_rng.below(1_000);
-                self.schedule(at, Event::Fault(Fault { kind, victim, time }));
+    pub(crate) fn strike(&mut self, index: usize) {
+        if self.healed {
+            return;
+        }
+        let fault = self.plan.faults[index].clone();
+        let node = fault.node;
+        self.struck(fault.clone());
+        match (fault.what, node) {
+            (Trouble::Cut, Place::Worker(worker)) => self.cut(worker),
+            (Trouble::Clog(time), Place::Worker(worker)) => {
+                self.clog(worker, self.now + time);
+                self.over_in(node, time);
             }
+            (Trouble::Partition { from, way, time }, Place::Worker(worker)) => {
+                self.partitions
+                    .retain(|partition| partition.until > self.now);
+                self.partitions.push(Partition {
+                    worker,
+                    dispatcher: from,
+                    way,
+                    until: self.now + time,
+                });
+                self.over_in(node, time);
+            }
+            (Trouble::Slow { by, time }, _) => {
+                let until = self.now + time;
+                self.node_mut(node).slow = Some((until, by));
+                self.heap.push(until, Event::Quicken(node));
+            }
+            (Trouble::Pause(time), _) => self.pause(node, time),
+            (Trouble::Crash(time), _) => self.crash_for(node, time),
+            (Trouble::Leave(time), _) => self.ask_to_leave(node, time),
+            (Trouble::StoreCut(time), Place::Dispatcher(index)) => self.cut_store(index, time),
+            (Trouble::ClockDrift(ppm), _) => {
+                let now = self.now;
+                self.node_mut(node).clock.set_drift(now, ppm);
+                self.node_mut(node).wake = None;
+                self.rearm(node);
+            }
+            (Trouble::ClockJump { millis }, _) => {
+                let only_forward = node != Place::Store;
+                let millis = if only_forward { millis.max(0) } else { millis };
+                self.node_mut(node).clock.jump(millis);
+                self.node_mut(node).wake = None;
+                self.rearm(node);
+            }
+            (Trouble::Cancel(place), _) => {
+                if let Some(submit) = self.plan.submits.get(place) {
+                    self.schedule(Duration::ZERO, Event::Cancel(submit.task));
+                }
+            }
+            (Trouble::Junk, Place::Dispatcher(index)) => self.junk_arrives(index),
+            (Trouble::Impostor, Place::Worker(index)) => self.impostor_speaks(index),
+            _ => {}
         }
     }
 
-    pub(crate) fn strike(&mut self, fault: Fault) {
-        let Fault { kind, victim, time } = fault;
-        let worker = victim % self.workers.len();
-        let dispatcher = victim % self.dispatchers.len();
-        match kind {
-            FaultKind::Cut => self.cut(worker),
-            FaultKind::Clog => self.clog(worker, time),
-            FaultKind::WorkerCrash => self.crash_for(Place::Worker(worker), time),
-            FaultKind::DispatcherCrash => self.crash_for(Place::Dispatcher(dispatcher), time),
-            FaultKind::WorkerPause => self.pause_for(Place::Worker(worker), time),
-            FaultKind::DispatcherPause => self.pause_for(Place::Dispatcher(dispatcher), time),
-            FaultKind::WorkerDrain => {
-                let life = self.workers[worker].life;
-                self.tell_worker(worker, life, worker::Input::DrainRequested);
-            }
-            FaultKind::DispatcherDrain => {
-                let life = self.dispatchers[dispatcher].life;
-                self.tell_dispatcher(dispatcher, life, dispatcher::Input::DrainRequested);
-            }
-            FaultKind::StoreCut => self.cut_store(dispatcher, time),
-            FaultKind::StorePause => {
-                self.store_paused = true;
-                self.schedule(time, Event::StoreResume);
-            }
-            FaultKind::Cancel => {
-                let task = self
-                    .scripts
-                    .keys()
-                    .nth(victim % self.scripts.len().max(1))
-                    .copied();
-                if let Some(task) = task.filter(|_| !self.store_paused) {
-                    self.apply(Op::Cancel { task });
-                }
-            }
-        }
+    /// A fault of a link is over then, as far as anybody can tell.
+    fn over_in(&mut self, node: Place, time: Duration) {
+        self.schedule(time, Event::Over(node));
     }
 
     fn crash_for(&mut self, place: Place, time: Duration) {
-        self.crash(place);
-        self.schedule(time, Event::Boot(place));
+        if place == Place::Store {
+            self.store_ends();
+        } else {
+            self.crash(place);
+        }
+        match time == FOR_GOOD {
+            true => self.node_mut(place).gone = true,
+            false => self.schedule(time, Event::Boot(place)),
+        }
     }
 
-    fn pause_for(&mut self, place: Place, time: Duration) {
-        self.pause(place);
-        self.schedule(time, Event::Resume(place));
+    fn ask_to_leave(&mut self, place: Place, time: Duration) {
+        self.node_mut(place).returns = Some(time);
+        let life = self.node(place).life;
+        self.see_leaving(place);
+        let event = match (&self.node(place).process, place) {
+            (Some(Process::Guest(_)), _) => Event::ToGuest(place, life, Fact::Terminated),
+            (Some(Process::Dispatcher(_)), Place::Dispatcher(index)) => {
+                Event::ToDispatcher(index, life, dispatcher::Input::DrainRequested)
+            }
+            (Some(Process::Worker(_)), Place::Worker(index)) => {
+                Event::ToWorker(index, life, worker::Input::DrainRequested)
+            }
+            _ => return,
+        };
+        self.schedule(Duration::ZERO, event);
     }
 
-    /// Ends all trouble: everybody is up, awake and connected.
+    fn stranger(&self) -> Peer {
+        Peer {
+            identity: Bytes::from_static(b"stranger"),
+            delimited: false,
+        }
+    }
+
+    fn junk_arrives(&mut self, dispatcher: usize) {
+        let life = self.dispatchers[dispatcher].node.life;
+        self.schedule(
+            Duration::ZERO,
+            self.stranger_says(dispatcher, life, Body::Junk),
+        );
+    }
+
+    fn stranger_says(&self, dispatcher: usize, life: u64, body: Body) -> Event {
+        // A connection that does not exist: the copy of a message is delivered without one.
+        Event::Up {
+            pipe: crate::zmq::pipe::PipeId::default(),
+            dispatcher,
+            life,
+            peer: self.stranger(),
+            body,
+            copy: true,
+        }
+    }
+
+    /// Somebody says, in a worker's name and in its first session, that what it runs has ended.
+    fn impostor_speaks(&mut self, index: usize) {
+        let Some(machine) = self.worker(index) else {
+            return;
+        };
+        let lies = machine.running().map(|task| Finished {
+            task,
+            outcome: Outcome::completed(result_of(mpcsfaas_core::wire::message::TaskRef {
+                task: task.task,
+                attempt: task.attempt.wrapping_add(1),
+            })),
+        });
+        let message = FromWorker {
+            worker: machine.id(),
+            session: machine.session().saturating_sub(1),
+            number: 2,
+            body: ToDispatcher::Finished(lies.collect()),
+        };
+        for dispatcher in 0..self.dispatchers.len() {
+            let life = self.dispatchers[dispatcher].node.life;
+            let body = Body::FromWorker(message.clone());
+            self.schedule(Duration::ZERO, self.stranger_says(dispatcher, life, body));
+        }
+    }
+
+    /// Ends all trouble: everybody but those who left for good is up, awake and connected.
     pub(crate) fn heal(&mut self) {
         self.healed = true;
-        self.store_resume();
+        self.see(What::Healed);
+        self.partitions.clear();
+        self.revive(Place::Store);
+        self.store_begins();
         for index in 0..self.dispatchers.len() {
             self.revive(Place::Dispatcher(index));
-            let life = self.dispatchers[index].life;
-            self.schedule(Duration::ZERO, Event::StoreBack(index, life));
+            self.schedule(Duration::ZERO, Event::StoreBack(index));
         }
         for index in 0..self.workers.len() {
             self.revive(Place::Worker(index));
@@ -96,13 +179,8 @@ impl World {
     }
 
     fn revive(&mut self, place: Place) {
-        let paused = match place {
-            Place::Dispatcher(index) => self.dispatchers[index].paused,
-            Place::Worker(index) => self.workers[index].paused,
-        };
-        if paused {
-            self.resume(place);
-        }
+        self.resume(place);
+        self.quicken(place);
         self.boot(place);
     }
 }

@@ -1,28 +1,25 @@
 //! The order of events: by time, then by the order in which they were scheduled.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use mpcsfaas_core::time::Instant;
 
-/// Events that lie ahead.
+/// Events that lie ahead. The heap itself moves only small keys; events stay where they were put.
 #[derive(Clone, Debug)]
 pub struct Heap<E> {
-    entries: BinaryHeap<Entry<E>>,
+    keys: BinaryHeap<Reverse<(Instant, u64, u32)>>,
+    events: Vec<Option<E>>,
+    free: Vec<u32>,
     next: u64,
-}
-
-#[derive(Clone, Debug)]
-struct Entry<E> {
-    at: Instant,
-    number: u64,
-    event: E,
 }
 
 impl<E> Default for Heap<E> {
     fn default() -> Heap<E> {
         Heap {
-            entries: BinaryHeap::new(),
+            keys: BinaryHeap::new(),
+            events: Vec::new(),
+            free: Vec::new(),
             next: 0,
         }
     }
@@ -31,37 +28,55 @@ impl<E> Default for Heap<E> {
 impl<E> Heap<E> {
     /// Schedules an event.
     pub fn push(&mut self, at: Instant, event: E) {
-        self.entries.push(Entry {
-            at,
-            number: self.next,
-            event,
-        });
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.events[place as usize] = Some(event);
+                place
+            }
+            None => {
+                self.events.push(Some(event));
+                (self.events.len() - 1) as u32
+            }
+        };
+        self.keys.push(Reverse((at, self.next, place)));
         self.next += 1;
     }
 
     /// The next event and its time.
     pub fn pop(&mut self) -> Option<(Instant, E)> {
-        self.entries.pop().map(|entry| (entry.at, entry.event))
+        let Reverse((at, _, place)) = self.keys.pop()?;
+        self.free.push(place);
+        let event = self.events[place as usize].take()?;
+        Some((at, event))
+    }
+
+    /// How many events lie ahead.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether nothing lies ahead.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
     }
 }
 
-impl<E> PartialEq for Entry<E> {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<E> Eq for Entry<E> {}
-
-impl<E> PartialOrd for Entry<E> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<E> Ord for Entry<E> {
-    /// The standard heap gives the greatest first, so the earliest is the greatest.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.number).cmp(&(self.at, self.number))
+    #[test]
+    fn events_come_by_time_and_then_in_the_order_of_scheduling() {
+        let mut heap = Heap::default();
+        for (at, name) in [(2, "c"), (1, "a"), (2, "d"), (1, "b")] {
+            heap.push(Instant::from_nanos(at), name);
+        }
+        let order: Vec<&str> = std::iter::from_fn(|| heap.pop())
+            .map(|(_, name)| name)
+            .collect();
+        assert_eq!(order, ["a", "b", "c", "d"]);
+        heap.push(Instant::ZERO, "e");
+        assert_eq!(heap.pop(), Some((Instant::ZERO, "e")));
+        assert!(heap.is_empty());
     }
 }

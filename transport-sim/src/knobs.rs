@@ -3,11 +3,30 @@
 //! Each seed draws its own subset and strength of faults (swarm testing: Groce et al. 2012), so
 //! that one kind of fault does not hide what another would find.
 
+use std::fmt;
 use std::time::Duration;
 
+use mpcsfaas_core::id::TaskId;
+use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::wire::message::Flow;
 
+use crate::chance::Odds;
+use crate::marks::FAULTS;
+use crate::place::Place;
+use crate::plan::{Ending, Fault, Plan, Shape, Submit, Trouble, Way, WorkerShape};
 use crate::rng::Stream;
+
+/// How much trouble there is, and how large the world.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Mode {
+    /// One dispatcher, a few tasks, and seldom a fault.
+    Lite,
+    /// Every seed its own subset and strength of every fault.
+    Swarm,
+    /// The standard scenario for measuring: one dispatcher, 8 workers, 1,000 tasks in 60 s, all
+    /// faults at a moderate strength.
+    Performance,
+}
 
 /// The settings of a world.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,78 +35,47 @@ pub struct Knobs {
     pub dispatchers: usize,
     /// Workers.
     pub workers: usize,
-    /// Python processes of each worker.
-    pub processes: u32,
+    /// The most Python processes of a worker.
+    pub processes: usize,
     /// How workers take tasks.
     pub flow: Flow,
-    /// Tasks that the client submits.
-    pub tasks: usize,
-    /// Of a thousand tasks, how many may run at most once.
-    pub at_most_once: u32,
-    /// The longest a task runs.
-    pub longest_task: Duration,
-    /// Of a thousand tasks, how many end their Python child.
-    pub child_exits: u32,
-    /// The longest a message travels.
+    /// How long a message travels.
     pub latency: Duration,
+    /// The most tasks that may be queued.
+    pub queue_limit: u64,
     /// How long faults happen; afterwards everything is healed.
     pub trouble: Duration,
-    /// How many of each kind of fault happen in that time.
-    pub faults: Vec<(FaultKind, u32)>,
-    /// Of a thousand messages within a session, how many are lost silently.
-    pub lost_messages: u32,
-    /// Of a thousand store requests, how many are carried out but not answered.
-    pub lost_replies: u32,
-    /// Of a thousand store requests, how many never arrive.
-    pub lost_requests: u32,
-    /// Of a thousand store requests, how many arrive a second time, later.
-    pub repeated_requests: u32,
-    /// Of a thousand closed connections, how many does the other side not hear of.
-    pub silent_closes: u32,
+    /// Tasks that the client submits.
+    pub tasks: usize,
+    /// When it submits them.
+    pub load: Load,
+    /// The longest a task runs.
+    pub longest_task: Duration,
+    /// Of a thousand tasks, how many run ten times as long.
+    pub slow_tasks: u32,
+    /// Of a thousand tasks, how many may run at most once.
+    pub at_most_once: u32,
+    /// Of a thousand tasks, how many have a deadline, half of the longest task.
+    pub deadlines: u32,
+    /// Of a thousand tasks, how many end otherwise than by returning.
+    pub bad_ends: u32,
+    /// How many of each kind of fault, by its name.
+    pub faults: Vec<(&'static str, u32)>,
+    /// How often something takes another way than the usual.
+    pub odds: Odds,
 }
 
-/// The kinds of fault that happen at a time.
+/// When tasks are submitted.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum FaultKind {
-    /// A worker's connection is cut.
-    Cut,
-    /// A connection delivers nothing for a while.
-    Clog,
-    /// A worker ends without a word; another takes its place.
-    WorkerCrash,
-    /// A worker stands still.
-    WorkerPause,
-    /// A worker is asked to leave; another takes its place.
-    WorkerDrain,
-    /// A dispatcher ends without a word and is restarted.
-    DispatcherCrash,
-    /// A dispatcher stands still.
-    DispatcherPause,
-    /// A dispatcher is asked to leave and is restarted.
-    DispatcherDrain,
-    /// A dispatcher loses its connection to the store.
-    StoreCut,
-    /// The store stands still.
-    StorePause,
-    /// A user cancels a task.
-    Cancel,
-}
-
-impl FaultKind {
-    /// All kinds.
-    pub const ALL: [FaultKind; 11] = [
-        FaultKind::Cut,
-        FaultKind::Clog,
-        FaultKind::WorkerCrash,
-        FaultKind::WorkerPause,
-        FaultKind::WorkerDrain,
-        FaultKind::DispatcherCrash,
-        FaultKind::DispatcherPause,
-        FaultKind::DispatcherDrain,
-        FaultKind::StoreCut,
-        FaultKind::StorePause,
-        FaultKind::Cancel,
-    ];
+pub enum Load {
+    /// At any time.
+    Even,
+    /// Many at once, now and then.
+    Bursts,
+    /// In the first tenth and the last, with nothing to do in between.
+    Idle,
+    /// Ever more.
+    Skewed,
 }
 
 impl Knobs {
@@ -98,57 +86,291 @@ impl Knobs {
             workers: 2,
             processes: 2,
             flow: Flow::Push,
-            tasks: 50,
-            at_most_once: 0,
-            longest_task: Duration::from_millis(200),
-            child_exits: 0,
             latency: Duration::from_millis(1),
+            queue_limit: 1_000_000,
             trouble: Duration::from_secs(5),
+            tasks: 50,
+            load: Load::Even,
+            longest_task: Duration::from_millis(200),
+            slow_tasks: 0,
+            at_most_once: 0,
+            deadlines: 0,
+            bad_ends: 0,
             faults: Vec::new(),
-            lost_messages: 0,
-            lost_replies: 0,
-            lost_requests: 0,
-            repeated_requests: 0,
-            silent_closes: 0,
+            odds: Odds::default(),
         }
     }
 
     /// The world of a seed.
-    pub fn swarm(seed: u64) -> Knobs {
+    pub fn of(mode: Mode, seed: u64) -> Knobs {
         let mut rng = Stream::new(seed, "knobs");
+        match mode {
+            Mode::Lite => Knobs::lite(&mut rng),
+            Mode::Swarm => Knobs::swarm(&mut rng),
+            Mode::Performance => Knobs::performance(),
+        }
+    }
+
+    fn lite(rng: &mut Stream) -> Knobs {
+        let mut knobs = Knobs::calm();
+        knobs.workers = 1 + rng.below(3);
+        knobs.flow = flow(rng);
+        knobs.tasks = 5 + rng.below(20);
+        knobs.trouble = Duration::from_secs(10);
+        let fault = FAULTS[rng.below(FAULTS.len())];
+        knobs.faults = vec![(fault, 1)];
+        knobs
+    }
+
+    fn swarm(rng: &mut Stream) -> Knobs {
         let mut knobs = Knobs::calm();
         knobs.dispatchers = 1 + rng.below(3);
         knobs.workers = 1 + rng.below(4);
-        knobs.processes = 1 + rng.below(3) as u32;
-        knobs.flow = if rng.per_mille(500) {
-            Flow::Push
-        } else {
-            Flow::Pull
-        };
-        knobs.tasks = 5 + rng.below(60);
-        knobs.trouble = rng.between(Duration::from_secs(5), Duration::from_secs(30));
-        knobs.longest_task = [1, 20, 500, 5_000].map(Duration::from_millis)[rng.below(4)];
+        knobs.processes = 1 + rng.below(3);
+        knobs.flow = flow(rng);
         knobs.latency = [200, 1_000, 20_000, 200_000].map(Duration::from_micros)[rng.below(4)];
-        let mut rate = |most: usize| {
-            if rng.per_mille(500) {
-                rng.below(most) as u32
-            } else {
-                0
-            }
+        knobs.trouble = rng.between(Duration::from_secs(5), Duration::from_secs(30));
+        knobs.tasks = 5 + rng.below(60);
+        knobs.load = [Load::Even, Load::Bursts, Load::Idle, Load::Skewed][rng.below(4)];
+        knobs.longest_task = [1, 20, 500, 5_000].map(Duration::from_millis)[rng.below(4)];
+        if rng.per_mille(100) {
+            knobs.queue_limit = 1 + rng.below(10) as u64;
+        }
+        let mut rate = |most: usize| match rng.per_mille(500) {
+            true => rng.below(most) as u32,
+            false => 0,
         };
+        knobs.slow_tasks = rate(100);
         knobs.at_most_once = rate(300);
-        knobs.child_exits = rate(200);
-        knobs.lost_messages = rate(20);
-        knobs.lost_replies = rate(100);
-        knobs.lost_requests = rate(100);
-        knobs.repeated_requests = rate(100);
-        knobs.silent_closes = rate(1_000);
-        for kind in FaultKind::ALL {
-            let count = rate(6);
+        knobs.deadlines = rate(300);
+        knobs.bad_ends = rate(200);
+        knobs.odds = Odds {
+            late: rate(300),
+            latest: Duration::ZERO,
+            lost: rate(20),
+            twice: rate(50),
+            detour: rate(500),
+            unheard: rate(600),
+            swallowed: rate(400),
+            request_lost: rate(100),
+            request_late: rate(100),
+            request_twice: rate(100),
+            reply_lost: rate(100),
+            doorbell_lost: rate(300),
+            timer_first: rate(1_000),
+            spawn_fails: rate(100),
+        };
+        for name in FAULTS {
+            let count = rate(5);
             if count > 0 {
-                knobs.faults.push((kind, count));
+                knobs.faults.push((name, count));
             }
         }
+        knobs.odds.latest = [1, 50, 1_000].map(Duration::from_millis)[rng.below(3)];
         knobs
+    }
+
+    fn performance() -> Knobs {
+        let mut knobs = Knobs::calm();
+        knobs.workers = 8;
+        knobs.tasks = 1_000;
+        knobs.trouble = Duration::from_secs(60);
+        knobs.at_most_once = 50;
+        knobs.deadlines = 50;
+        knobs.bad_ends = 50;
+        knobs.faults = FAULTS.iter().map(|name| (*name, 1)).collect();
+        knobs.odds = Odds {
+            late: 20,
+            latest: Duration::from_millis(20),
+            lost: 1,
+            twice: 2,
+            detour: 100,
+            unheard: 200,
+            swallowed: 200,
+            request_lost: 5,
+            request_late: 5,
+            request_twice: 5,
+            reply_lost: 5,
+            doorbell_lost: 50,
+            timer_first: 500,
+            spawn_fails: 20,
+        };
+        knobs
+    }
+
+    /// The plan that a seed draws under these settings.
+    pub fn draw(&self, seed: u64) -> Plan {
+        let mut rng = Stream::new(seed, "plan");
+        let heal_at = Instant::ZERO + self.trouble;
+        let workers = (0..self.workers).map(|_| WorkerShape {
+            starts: Instant::ZERO + Duration::from_millis(10),
+            processes: 1 + rng.below(self.processes) as u32,
+        });
+        let shape = Shape {
+            salt: seed,
+            workers: workers.collect(),
+            dispatchers: vec![Instant::ZERO; self.dispatchers],
+            flow: self.flow,
+            latency: self.latency,
+            queue_limit: self.queue_limit,
+            timeout: Duration::from_secs(3),
+        };
+        let mut submits: Vec<Submit> = (0..self.tasks)
+            .map(|index| self.draw_submit(index, &mut rng))
+            .collect();
+        submits.sort_by_key(|submit| submit.at);
+        let mut faults = Vec::new();
+        let mut rng = Stream::new(seed, "faults");
+        for (name, count) in &self.faults {
+            for _ in 0..*count {
+                let at = Instant::ZERO + rng.between(Duration::ZERO, self.trouble);
+                let (node, what) = self.draw_trouble(name, heal_at.since(at), &mut rng);
+                faults.push(Fault { at, node, what });
+            }
+        }
+        faults.sort_by_key(|fault| fault.at);
+        Plan {
+            shape,
+            submits,
+            faults,
+            twists: Vec::new(),
+            heal_at,
+        }
+    }
+
+    fn draw_submit(&self, index: usize, rng: &mut Stream) -> Submit {
+        let slow = if rng.per_mille(self.slow_tasks) {
+            10
+        } else {
+            1
+        };
+        let mut ends = Ending::Returns;
+        if rng.per_mille(self.bad_ends) {
+            ends = match rng.below(20) {
+                0 => Ending::ReturnsTooMuch,
+                1..=3 => Ending::Hangs,
+                4..=8 => Ending::Exits,
+                9..=13 => Ending::Crashes,
+                _ => Ending::Raises,
+            };
+        }
+        let deadline = rng.per_mille(self.deadlines) || ends == Ending::Hangs;
+        Submit {
+            at: Instant::ZERO + self.draw_time(rng),
+            task: TaskId(u128::from(rng.u64()) << 32 | index as u128),
+            runs: rng.between(Duration::from_micros(100), self.longest_task) * slow,
+            ends,
+            timeout: deadline.then(|| (self.longest_task / 2).max(Duration::from_millis(1))),
+            at_most_once: rng.per_mille(self.at_most_once),
+        }
+    }
+
+    fn draw_time(&self, rng: &mut Stream) -> Duration {
+        let at = rng.between(Duration::ZERO, self.trouble);
+        match self.load {
+            Load::Even => at,
+            Load::Bursts => {
+                let gap = self.trouble / 4;
+                let burst = (at.as_nanos() / gap.as_nanos().max(1)) as u32;
+                gap * burst + (at - gap * burst) / 100
+            }
+            Load::Idle if at < self.trouble / 2 => at / 5,
+            Load::Idle => self.trouble - (self.trouble - at) / 5,
+            Load::Skewed => at.max(rng.between(Duration::ZERO, self.trouble)),
+        }
+    }
+
+    /// A fault of this name, that is over before the time is.
+    fn draw_trouble(&self, name: &str, left: Duration, rng: &mut Stream) -> (Place, Trouble) {
+        let longest = [200, 2_000, 8_000, 20_000].map(Duration::from_millis)[rng.below(4)];
+        let time = rng.between(Duration::from_millis(10), longest).min(left);
+        let worker = Place::Worker(rng.below(self.workers));
+        let from = rng.below(self.dispatchers);
+        let dispatcher = Place::Dispatcher(from);
+        let node = match name.split_once('-') {
+            Some(("dispatcher", _)) | Some(("store", "cut")) => dispatcher,
+            Some(("store", _)) => Place::Store,
+            _ if name == "cancel" => Place::Client,
+            _ => worker,
+        };
+        let partition = |way| Trouble::Partition { from, way, time };
+        let what = match name {
+            "cut" => Trouble::Cut,
+            "clog" => Trouble::Clog(time),
+            "partition" => partition(Way::Both),
+            "partition-up" => partition(Way::Up),
+            "partition-down" => partition(Way::Down),
+            "store-cut" => Trouble::StoreCut(time),
+            "cancel" => Trouble::Cancel(rng.below(self.tasks)),
+            "impostor" => Trouble::Impostor,
+            _ => match name.rsplit_once('-').map(|(_, what)| what) {
+                Some("slow") => Trouble::Slow {
+                    by: rng.between(Duration::from_micros(10), Duration::from_millis(20)),
+                    time,
+                },
+                Some("pause") => Trouble::Pause(time),
+                Some("crash") => Trouble::Crash(time),
+                Some("leave") => Trouble::Leave(time),
+                Some("drift") => Trouble::ClockDrift(rng.below(20_000) as i32 - 10_000),
+                _ => Trouble::ClockJump {
+                    millis: rng.below(24_000) as i64 - 8_000,
+                },
+            },
+        };
+        (node, what)
+    }
+}
+
+fn flow(rng: &mut Stream) -> Flow {
+    match rng.per_mille(500) {
+        true => Flow::Push,
+        false => Flow::Pull,
+    }
+}
+
+impl fmt::Display for Knobs {
+    /// One line, with what is not zero.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} dispatcher(s), {} worker(s) x <={} {:?}, latency {:?}, {} tasks {:?} <={:?}, trouble {:?}",
+            self.dispatchers,
+            self.workers,
+            self.processes,
+            self.flow,
+            self.latency,
+            self.tasks,
+            self.load,
+            self.longest_task,
+            self.trouble
+        )?;
+        let rates = [
+            ("slow", self.slow_tasks),
+            ("at-most-once", self.at_most_once),
+            ("deadlines", self.deadlines),
+            ("bad-ends", self.bad_ends),
+            ("late", self.odds.late),
+            ("lost", self.odds.lost),
+            ("twice", self.odds.twice),
+            ("detour", self.odds.detour),
+            ("unheard", self.odds.unheard),
+            ("swallowed", self.odds.swallowed),
+            ("request-lost", self.odds.request_lost),
+            ("request-late", self.odds.request_late),
+            ("request-twice", self.odds.request_twice),
+            ("reply-lost", self.odds.reply_lost),
+            ("doorbell-lost", self.odds.doorbell_lost),
+            ("timer-first", self.odds.timer_first),
+            ("spawn-fails", self.odds.spawn_fails),
+        ];
+        write!(f, "; of 1000:")?;
+        for (name, rate) in rates.iter().filter(|(_, rate)| *rate > 0) {
+            write!(f, " {name} {rate}")?;
+        }
+        write!(f, "; faults:")?;
+        for (name, count) in &self.faults {
+            write!(f, " {name} {count}")?;
+        }
+        Ok(())
     }
 }

@@ -1,39 +1,62 @@
 //! The simulated world: the machines of `mpcsfaas-core` on an event heap, with links, children,
 //! clocks and faults, and no thread, socket or sleep anywhere.
 //!
-//! Everything that happens is drawn from one seed, so a run that fails once fails each time. The
-//! network, the store's answers and the children are made up here; the machines are the ones that
-//! run in production, in the ordinary build.
+//! A run is decided by a [`plan::Plan`] and by [`chance::Chance`]. A seed draws both, so a run
+//! that fails once fails each time; or the plan lists everything, and no random number is drawn at
+//! all. The network, the store's answers and the children are made up here; the machines are the
+//! ones that run in production, in the ordinary build. The Python original's processes can live
+//! here too, as [`guest`]s.
 //!
 //! ```text
 //!                  ┌──────── heap: what happens next ────────┐
 //!                  ▼                                         │ what that brings about
-//!   seed ─▶ knobs, rng ─▶ World::step ─▶ machine ─▶ orders ──┘ (link, storage, children)
-//!                              ▲
-//!                            fault
+//!   plan ──────▶ World::step ──▶ tamper ──▶ machine ──▶ orders (link, storage, children)
+//!                  ▲       │                                 ▲
+//!   chance ────────┴───────│─────────────────────────────────┘ where it may take a turn
+//!                          ▼
+//!                  seen (history) ──▶ judges
 //! ```
 //!
-//! Reading order: [`knobs`] (what can be set, and how a seed draws it), [`rng`] (one stream a
-//! subsystem), [`heap`] (the order of events), [`world`] (the nodes and [`World::step`], which
-//! handles one event), `link` (connections between workers and dispatchers), `storage` (requests to
-//! the store), `children` (scripted Python), `fault` (what goes wrong, and when).
+//! Reading order: [`place`], [`plan`] (what a run is), [`knobs`] (how a seed draws it), [`rng`] (one
+//! stream a subsystem), [`chance`] (dice, or a list), [`heap`] and `event`, [`world`] (the nodes, and
+//! [`World::step`], which handles one event), `node`, `lives` (start, end, pause, wake), [`clock`],
+//! [`zmq`] and `link` (sockets, and connections under trouble), `storage` (requests to the store),
+//! `children` (scripted Python), `client`, `fault`; for the original: [`guest`], `guests`, `redis`;
+//! for judges: [`history`], `watch`, [`marks`], [`chain`] (the hash of a run); for people:
+//! [`trace`], `telling`; for planted bugs: [`tamper`].
 
+pub mod chain;
+pub mod chance;
 mod children;
+mod client;
+pub mod clock;
+mod event;
 mod fault;
 pub mod guest;
+mod guests;
 pub mod heap;
 pub mod history;
 pub mod knobs;
 mod link;
+mod lives;
+pub mod marks;
+mod node;
 pub mod place;
 pub mod plan;
+mod redis;
 pub mod rng;
 mod storage;
 pub mod tamper;
+mod telling;
 pub mod trace;
+mod watch;
 pub mod world;
+pub mod zmq;
 
+pub use self::chance::Chance;
 pub use self::children::result_of;
-pub use self::fault::Fault;
-pub use self::knobs::Knobs;
-pub use self::world::{Step, World};
+pub use self::knobs::{Knobs, Mode};
+pub use self::place::Place;
+pub use self::plan::Plan;
+pub use self::tamper::Tampers;
+pub use self::world::{Cast, Ours, World};

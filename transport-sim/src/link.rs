@@ -1,4 +1,4 @@
-//! Connections between workers and dispatchers: in order while they last, lost when they end.
+//! Connections between workers and dispatchers: made, used, clogged, cut, ended.
 
 use std::time::Duration;
 
@@ -6,233 +6,438 @@ use bytes::Bytes;
 use mpcsfaas_core::dispatcher::{self, Peer};
 use mpcsfaas_core::id::Session;
 use mpcsfaas_core::time::Instant;
-use mpcsfaas_core::wire::message::{FromDispatcher, FromWorker};
+use mpcsfaas_core::wire::{Arrival, decode_arrival};
 use mpcsfaas_core::worker;
 
-use crate::world::{Event, Place, World};
+use crate::event::{Body, Event};
+use crate::guest::Fact;
+use crate::history::What;
+use crate::node::Process;
+use crate::place::Place;
+use crate::plan::{Bend, Occasion, Way};
+use crate::world::World;
+use crate::zmq::pipe::{Lane, Pipe, PipeId};
+use crate::zmq::router::{Introduced, Routed};
 
-/// Names a connection. Never used twice.
-pub(crate) type ConnectionId = u64;
-
-/// A worker's connection to a dispatcher.
-#[derive(Clone, Debug)]
-pub(crate) struct Connection {
-    worker: usize,
-    worker_life: u64,
-    session: Session,
-    dispatcher: usize,
-    dispatcher_life: u64,
-    /// What is sent on it after it ended is lost.
-    open: bool,
-    /// What was sent upward before it ended may still arrive.
-    lost_up: bool,
-    /// When the last message of each direction arrives: the next cannot overtake it.
-    up: Instant,
-    down: Instant,
+/// Nothing passes between a worker and a dispatcher for a while.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Partition {
+    pub(crate) worker: usize,
+    pub(crate) dispatcher: usize,
+    pub(crate) way: Way,
+    pub(crate) until: Instant,
 }
 
 impl World {
+    /// One of our workers drops its connection and makes another.
     pub(crate) fn connect(&mut self, worker: usize, session: Session) {
-        if let Some(old) = self.current[worker].take() {
-            self.end(old, Place::Worker(worker));
+        if let Some(old) = self.workers[worker].pipe.take() {
+            self.hang_up(old);
         }
-        let up: Vec<usize> = (0..self.dispatchers.len())
-            .filter(|index| self.dispatchers[*index].machine.is_some())
-            .collect();
-        let worker_life = self.workers[worker].life;
-        if up.is_empty() {
-            let input = worker::Input::ConnectionClosed { session };
-            let after = self.delay();
-            return self.schedule(after, Event::ToWorker(worker, worker_life, input));
+        let Some(machine) = self.worker(worker) else {
+            return;
+        };
+        let identity = Bytes::from(format!("{}.{session}", machine.id()));
+        match self.dial(worker) {
+            Some(dispatcher) => {
+                let pipe = self.join(worker, dispatcher, identity, session, false);
+                self.workers[worker].pipe = Some(pipe);
+            }
+            None => {
+                let life = self.workers[worker].node.life;
+                let input = worker::Input::ConnectionClosed { session };
+                self.schedule(self.latency(), Event::ToWorker(worker, life, input));
+            }
         }
-        let dispatcher = up[self.links_rng.below(up.len())];
-        let id = self.next_connection;
-        self.next_connection += 1;
-        let connection = Connection {
+    }
+
+    /// The dispatcher that a worker reaches now: usually the first that is up, counted from its
+    /// own number, as a balancer in front of them would spread them.
+    pub(crate) fn dial(&mut self, worker: usize) -> Option<usize> {
+        let count = self.dispatchers.len();
+        let up = |world: &World, index: usize| world.dispatchers[index].router.is_some();
+        let usual = (0..count)
+            .map(|step| (worker + step) % count)
+            .find(|index| up(self, *index))?;
+        match self.bend(Occasion::Dial(worker)) {
+            Some(Bend::To(index)) if index < count && up(self, index) => Some(index),
+            Some(_) | None => Some(usual),
+        }
+    }
+
+    pub(crate) fn join(
+        &mut self,
+        worker: usize,
+        dispatcher: usize,
+        identity: Bytes,
+        session: Session,
+        lock_step: bool,
+    ) -> PipeId {
+        let lane = Lane::new(self.now);
+        self.pipes.insert(Pipe {
+            identity,
+            lock_step,
             worker,
-            worker_life,
+            worker_life: self.workers[worker].node.life,
             session,
             dispatcher,
-            dispatcher_life: self.dispatchers[dispatcher].life,
-            open: true,
-            lost_up: false,
-            up: self.now,
-            down: self.now,
-        };
-        self.connections.insert(id, connection);
-        self.current[worker] = Some(id);
+            dispatcher_life: self.dispatchers[dispatcher].node.life,
+            up: lane,
+            down: lane,
+            known: false,
+            worker_open: true,
+            dispatcher_open: true,
+        })
     }
 
-    pub(crate) fn send_up(&mut self, worker: usize, message: FromWorker) {
-        let Some(id) = self.current[worker] else {
-            return;
-        };
-        if self.loses_message() {
-            return self.note(|| format!("  LOST {message:?}"));
-        }
-        let delay = self.delay();
-        let Some(connection) = self.connections.get_mut(&id).filter(|c| c.open) else {
-            return;
-        };
-        connection.up = connection.up.max(self.now + delay);
-        let at = connection.up;
-        let input = dispatcher::Input::MessageReceived {
-            peer: peer(id),
-            message,
-        };
-        self.heap.push(at, Event::Upward(id, input));
-    }
-
-    pub(crate) fn send_down(&mut self, dispatcher: usize, to: &Peer, message: FromDispatcher) {
-        let Some(id) = connection_of(to) else { return };
-        if self.loses_message() {
-            return self.note(|| format!("  LOST {message:?}"));
-        }
-        let delay = self.delay();
-        let life = self.dispatchers[dispatcher].life;
-        let mine =
-            |c: &&mut Connection| c.open && c.dispatcher == dispatcher && c.dispatcher_life == life;
-        // A send to a peer that is gone is no error: ROUTER drops it.
-        let Some(connection) = self.connections.get_mut(&id).filter(mine) else {
-            return;
-        };
-        connection.down = connection.down.max(self.now + delay);
-        let at = connection.down;
-        self.heap.push(
-            at,
-            Event::Downward(id, worker::Input::MessageReceived(message)),
-        );
-    }
-
-    pub(crate) fn arrive_up(&mut self, id: ConnectionId, input: dispatcher::Input) {
-        let Some(connection) = self.connections.get(&id) else {
-            return;
-        };
-        if !connection.lost_up {
-            let (index, life) = (connection.dispatcher, connection.dispatcher_life);
-            self.tell_dispatcher(index, life, input);
+    /// A worker says something on its connection.
+    pub(crate) fn send_up(&mut self, worker: usize, body: Body) {
+        if let Some(pipe) = self.workers[worker].pipe {
+            self.send_up_on(pipe, body);
         }
     }
 
-    pub(crate) fn arrive_down(&mut self, id: ConnectionId, input: worker::Input) {
-        let Some(connection) = self.connections.get(&id) else {
+    pub(crate) fn send_up_on(&mut self, id: PipeId, body: Body) {
+        let Some(pipe) = self.pipes.get(id).filter(|pipe| pipe.worker_open) else {
             return;
         };
-        if connection.open {
-            let (index, life) = (connection.worker, connection.worker_life);
-            self.tell_worker(index, life, input);
+        let (worker, dispatcher) = (pipe.worker, pipe.dispatcher);
+        let bend = self.bend(Occasion::Up(worker));
+        if bend == Some(Bend::Lost) {
+            return self.tell_loss(Place::Worker(worker), Place::Dispatcher(dispatcher), &body);
+        }
+        let at = self.arrival(worker, dispatcher, Way::Up, bend);
+        let Some(pipe) = self.pipes.get_mut(id) else {
+            return;
+        };
+        let at = pipe.up.push(at);
+        let event = Event::Up {
+            pipe: id,
+            dispatcher,
+            life: pipe.dispatcher_life,
+            peer: Peer {
+                identity: pipe.identity.clone(),
+                delimited: pipe.lock_step,
+            },
+            body,
+            copy: false,
+        };
+        self.watch
+            .messages(Place::Dispatcher(dispatcher), pipe.up.under_way);
+        self.send_event(at, event, bend);
+    }
+
+    /// A dispatcher says something to whoever has this identity.
+    pub(crate) fn send_down(&mut self, dispatcher: usize, identity: &Bytes, body: Body) {
+        let pipes = &self.pipes;
+        let under_way = |id| pipes.get(id).map_or(0, |pipe: &Pipe| pipe.down.under_way);
+        let Some(router) = &mut self.dispatchers[dispatcher].router else {
+            return;
+        };
+        match router.send(identity, body, under_way) {
+            Routed::To(id, body) => self.send_down_on(id, body),
+            Routed::Dropped | Routed::Waits => {}
+            Routed::Refused => {
+                let life = self.dispatchers[dispatcher].node.life;
+                let peer = Peer {
+                    identity: identity.clone(),
+                    delimited: false,
+                };
+                let input = dispatcher::Input::PeerClosed { peer };
+                self.schedule(Duration::ZERO, Event::ToDispatcher(dispatcher, life, input));
+            }
         }
     }
 
-    /// Cuts a worker's connection: both ends may hear of it, or not.
-    pub(crate) fn cut(&mut self, worker: usize) {
-        let Some(id) = self.current[worker] else {
+    fn send_down_on(&mut self, id: PipeId, body: Body) {
+        let Some(pipe) = self.pipes.get(id) else {
             return;
         };
-        let Some(connection) = self.connections.get_mut(&id) else {
+        let (worker, dispatcher) = (pipe.worker, pipe.dispatcher);
+        let bend = self.bend(Occasion::Down(worker));
+        if bend == Some(Bend::Lost) {
+            return self.tell_loss(Place::Dispatcher(dispatcher), Place::Worker(worker), &body);
+        }
+        let at = self.arrival(worker, dispatcher, Way::Down, bend);
+        let Some(pipe) = self.pipes.get_mut(id) else {
             return;
         };
-        connection.open = false;
-        connection.lost_up = true;
-        self.announce_end(id, Place::Worker(worker));
-        self.announce_end(id, Place::Dispatcher(0));
+        let at = pipe.down.push(at);
+        let event = Event::Down {
+            pipe: id,
+            worker,
+            life: pipe.worker_life,
+            body,
+            copy: false,
+        };
+        self.watch
+            .messages(Place::Worker(worker), pipe.down.under_way);
+        self.send_event(at, event, bend);
     }
 
-    /// Lets a connection deliver nothing for a while.
-    pub(crate) fn clog(&mut self, worker: usize, time: Duration) {
-        let until = self.now + time;
-        let Some(id) = self.current[worker] else {
-            return;
-        };
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.up = connection.up.max(until);
-            connection.down = connection.down.max(until);
+    fn send_event(&mut self, at: Instant, event: Event, bend: Option<Bend>) {
+        if let Some(Bend::Twice(after)) = bend {
+            let mut again = event.clone();
+            match &mut again {
+                Event::Up { copy, .. } | Event::Down { copy, .. } => *copy = true,
+                _ => {}
+            }
+            self.heap.push(at + after, again);
         }
-    }
-
-    /// Ends every connection of a node that is gone.
-    pub(crate) fn sever(&mut self, place: Place) {
-        let of_place = |c: &Connection| match place {
-            Place::Worker(index) => c.worker == index,
-            Place::Dispatcher(index) => c.dispatcher == index,
-        };
-        let ended: Vec<ConnectionId> = self
-            .connections
-            .iter()
-            .filter(|(_, c)| c.open && of_place(c))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in ended {
-            self.end(id, place);
-        }
-        if let Place::Worker(index) = place {
-            self.current[index] = None;
-        }
-    }
-
-    /// Ends a connection from one side. What the worker sent before may still arrive.
-    fn end(&mut self, id: ConnectionId, by: Place) {
-        let lost = self.links_rng.per_mille(500);
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        connection.open = false;
-        connection.lost_up = lost;
-        match by {
-            Place::Worker(_) => self.announce_end(id, Place::Dispatcher(0)),
-            Place::Dispatcher(_) => self.announce_end(id, Place::Worker(0)),
-        }
-    }
-
-    /// Tells one end that the connection is over, unless that goes unnoticed.
-    fn announce_end(&mut self, id: ConnectionId, to: Place) {
-        let silent = self.links_rng.per_mille(self.knobs.silent_closes);
-        if silent && !self.healed {
-            return;
-        }
-        let after = self.delay();
-        let Some(connection) = self.connections.get(&id) else {
-            return;
-        };
-        let at = (self.now + after).max(connection.up);
-        let event = match to {
-            Place::Dispatcher(_) => Event::ToDispatcher(
-                connection.dispatcher,
-                connection.dispatcher_life,
-                dispatcher::Input::PeerClosed { peer: peer(id) },
-            ),
-            Place::Worker(_) => Event::ToWorker(
-                connection.worker,
-                connection.worker_life,
-                worker::Input::ConnectionClosed {
-                    session: connection.session,
-                },
-            ),
-        };
         self.heap.push(at, event);
     }
 
-    fn loses_message(&mut self) -> bool {
-        !self.healed && self.links_rng.per_mille(self.knobs.lost_messages)
+    /// When a message arrives that is sent now.
+    fn arrival(&self, worker: usize, dispatcher: usize, way: Way, bend: Option<Bend>) -> Instant {
+        let late = match bend {
+            Some(Bend::Late(late)) => late,
+            _ => Duration::ZERO,
+        };
+        let at = self.now + self.latency() + late;
+        let blocks = |partition: &&Partition| {
+            partition.worker == worker
+                && partition.dispatcher == dispatcher
+                && (partition.way == way || partition.way == Way::Both)
+        };
+        let until = self.partitions.iter().filter(blocks).map(|p| p.until).max();
+        at.max(until.unwrap_or(at))
     }
 
-    pub(crate) fn delay(&mut self) -> Duration {
-        self.links_rng
-            .between(Duration::from_micros(50), self.knobs.latency)
+    pub(crate) fn arrive_up(
+        &mut self,
+        id: PipeId,
+        (dispatcher, life): (usize, u64),
+        peer: Peer,
+        body: Body,
+        copy: bool,
+    ) {
+        if copy {
+            self.see(What::Repeated(Place::Dispatcher(dispatcher)));
+            return self.read_up(dispatcher, life, peer, body);
+        }
+        let Some(pipe) = self.pipes.get_mut(id) else {
+            return;
+        };
+        pipe.up.under_way -= 1;
+        if pipe.up.lost || !pipe.dispatcher_open {
+            return;
+        }
+        if !std::mem::replace(&mut pipe.known, true) {
+            let identity = pipe.identity.clone();
+            let router = self.dispatchers[dispatcher].router.as_mut();
+            let introduced = router.map(|router| router.introduce(&identity, id));
+            if introduced == Some(Introduced::Ignored)
+                && let Some(pipe) = self.pipes.get_mut(id)
+            {
+                pipe.up.lost = true;
+                return;
+            }
+        }
+        self.read_up(dispatcher, life, peer, body);
     }
-}
 
-fn peer(id: ConnectionId) -> Peer {
-    Peer {
-        identity: Bytes::copy_from_slice(&id.to_be_bytes()),
-        delimited: false,
+    fn read_up(&mut self, dispatcher: usize, life: u64, peer: Peer, body: Body) {
+        if self.dispatchers[dispatcher].node.life != life {
+            return;
+        }
+        let ours = self.dispatcher(dispatcher).is_some();
+        let input = match (body, ours) {
+            (Body::FromWorker(message), true) => {
+                dispatcher::Input::MessageReceived { peer, message }
+            }
+            (Body::Json(json), true) => match decode_arrival(&json) {
+                Ok(Arrival::Legacy(message)) => dispatcher::Input::LegacyReceived { peer, message },
+                Ok(Arrival::Native(_)) | Err(_) => dispatcher::Input::JunkReceived { peer },
+            },
+            (Body::Junk | Body::FromDispatcher(_), true) => {
+                dispatcher::Input::JunkReceived { peer }
+            }
+            (Body::Json(body), false) => {
+                let fact = Fact::Received { peer, body };
+                return self.step_guest(Place::Dispatcher(dispatcher), Some(fact));
+            }
+            (_, false) => return,
+        };
+        self.step_dispatcher(dispatcher, Some(input));
     }
-}
 
-fn connection_of(peer: &Peer) -> Option<ConnectionId> {
-    peer.identity
-        .as_ref()
-        .try_into()
-        .ok()
-        .map(u64::from_be_bytes)
+    pub(crate) fn arrive_down(
+        &mut self,
+        id: PipeId,
+        (worker, life): (usize, u64),
+        body: Body,
+        copy: bool,
+    ) {
+        if copy {
+            self.see(What::Repeated(Place::Worker(worker)));
+        } else if !self.take_down(id) {
+            return;
+        }
+        if self.workers[worker].node.life != life {
+            return;
+        }
+        match body {
+            Body::FromDispatcher(message) => {
+                self.tell_worker(worker, life, worker::Input::MessageReceived(message));
+            }
+            Body::Json(json) => self.guest_hears(worker, json),
+            Body::FromWorker(_) | Body::Junk => {}
+        }
+    }
+
+    /// Takes a message off a connection to a worker. Says whether it is read.
+    fn take_down(&mut self, id: PipeId) -> bool {
+        let Some(pipe) = self.pipes.get_mut(id) else {
+            return false;
+        };
+        pipe.down.under_way -= 1;
+        let read = pipe.worker_open && !pipe.down.lost;
+        let dispatcher = pipe.dispatcher;
+        self.flush(dispatcher);
+        read
+    }
+
+    /// A queue has room again: what a sender waited with goes out.
+    fn flush(&mut self, dispatcher: usize) {
+        loop {
+            let pipes = &self.pipes;
+            let under_way = |id| pipes.get(id).map_or(0, |pipe: &Pipe| pipe.down.under_way);
+            let router = self.dispatchers[dispatcher].router.as_mut();
+            let Some((identity, body)) = router.and_then(|router| router.next_waiting(under_way))
+            else {
+                return;
+            };
+            self.send_down(dispatcher, &identity, body);
+        }
+    }
+
+    /// The worker's side closes. What it said before usually still arrives.
+    pub(crate) fn hang_up(&mut self, id: PipeId) {
+        let Some(pipe) = self.pipes.get_mut(id) else {
+            return;
+        };
+        pipe.worker_open = false;
+        if !pipe.dispatcher_open {
+            return self.pipes.forget_if_over(id);
+        }
+        self.announce_above(id);
+    }
+
+    /// A dispatcher's process is gone, and so is its side of every connection.
+    pub(crate) fn sever(&mut self, dispatcher: usize) {
+        let its = |pipe: &Pipe| pipe.dispatcher == dispatcher && pipe.dispatcher_open;
+        let ended: Vec<PipeId> = self
+            .pipes
+            .iter()
+            .filter(|(_, pipe)| its(pipe))
+            .map(|(id, _)| id)
+            .collect();
+        for id in ended {
+            if let Some(pipe) = self.pipes.get_mut(id) {
+                pipe.dispatcher_open = false;
+            }
+            self.announce_below(id);
+        }
+    }
+
+    /// Cuts a worker's connection: what is under way is lost, and both sides hear of it, or not.
+    pub(crate) fn cut(&mut self, worker: usize) {
+        let Some(id) = self.workers[worker].pipe else {
+            return;
+        };
+        if let Some(pipe) = self.pipes.get_mut(id) {
+            pipe.up.lost = true;
+            pipe.down.lost = true;
+            self.announce_above(id);
+            self.announce_below(id);
+        }
+    }
+
+    /// Lets a connection deliver nothing until then.
+    pub(crate) fn clog(&mut self, worker: usize, until: Instant) {
+        let pipe = self.workers[worker].pipe;
+        if let Some(pipe) = pipe.and_then(|id| self.pipes.get_mut(id)) {
+            pipe.up.last = pipe.up.last.max(until);
+            pipe.down.last = pipe.down.last.max(until);
+        }
+    }
+
+    fn announce_above(&mut self, id: PipeId) {
+        let Some(pipe) = self.pipes.get(id) else {
+            return;
+        };
+        let (worker, dispatcher) = (pipe.worker, pipe.dispatcher);
+        let bend = self.bend(Occasion::EndUp(worker));
+        if bend == Some(Bend::Lost) {
+            return;
+        }
+        let at = self.arrival(worker, dispatcher, Way::Up, None);
+        if let Some(pipe) = self.pipes.get_mut(id) {
+            pipe.up.lost |= bend == Some(Bend::Swallowed);
+            let at = at.max(pipe.up.last);
+            self.heap.push(
+                at,
+                Event::UpEnd {
+                    pipe: id,
+                    dispatcher,
+                },
+            );
+        }
+    }
+
+    fn announce_below(&mut self, id: PipeId) {
+        let Some(pipe) = self.pipes.get(id) else {
+            return;
+        };
+        let (worker, dispatcher) = (pipe.worker, pipe.dispatcher);
+        if !pipe.worker_open {
+            return self.pipes.forget_if_over(id);
+        }
+        let bend = self.bend(Occasion::EndDown(worker));
+        if bend == Some(Bend::Lost) {
+            return;
+        }
+        let at = self.arrival(worker, dispatcher, Way::Down, None);
+        if let Some(pipe) = self.pipes.get_mut(id) {
+            pipe.down.lost |= bend == Some(Bend::Swallowed);
+            let at = at.max(pipe.down.last);
+            self.heap.push(at, Event::DownEnd { pipe: id, worker });
+        }
+    }
+
+    /// A dispatcher hears that a connection is over.
+    pub(crate) fn end_seen_above(&mut self, id: PipeId) {
+        let Some(pipe) = self.pipes.get_mut(id).filter(|pipe| pipe.dispatcher_open) else {
+            return;
+        };
+        pipe.dispatcher_open = false;
+        let (dispatcher, life) = (pipe.dispatcher, pipe.dispatcher_life);
+        let peer = Peer {
+            identity: pipe.identity.clone(),
+            delimited: pipe.lock_step,
+        };
+        self.pipes.forget_if_over(id);
+        if let Some(router) = &mut self.dispatchers[dispatcher].router {
+            router.forget(&peer.identity, id);
+        }
+        self.flush(dispatcher);
+        self.tell_dispatcher(dispatcher, life, dispatcher::Input::PeerClosed { peer });
+    }
+
+    /// A worker hears that its connection is over. A guest's socket connects again by itself.
+    pub(crate) fn end_seen_below(&mut self, id: PipeId) {
+        let Some(pipe) = self.pipes.get_mut(id).filter(|pipe| pipe.worker_open) else {
+            return;
+        };
+        pipe.worker_open = false;
+        let (worker, life, session) = (pipe.worker, pipe.worker_life, pipe.session);
+        self.pipes.forget_if_over(id);
+        if self.workers[worker].pipe == Some(id) {
+            self.workers[worker].pipe = None;
+        }
+        if matches!(self.workers[worker].node.process, Some(Process::Guest(_))) {
+            return self.guest_disconnected(worker);
+        }
+        self.tell_worker(worker, life, worker::Input::ConnectionClosed { session });
+    }
 }

@@ -3,142 +3,226 @@
 use std::time::Duration;
 
 use mpcsfaas_core::dispatcher::Input;
+use mpcsfaas_core::store::op::{Notice, Reply};
 use mpcsfaas_core::store::{Op, RequestId};
+use mpcsfaas_core::time::Instant;
 
-use crate::world::{Event, World};
+use crate::event::Event;
+use crate::guest::Fact;
+use crate::history::What;
+use crate::node::Process;
+use crate::place::Place;
+use crate::plan::{Bend, Occasion};
+use crate::world::World;
 
 /// A dispatcher's request on its way.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Request {
-    dispatcher: usize,
+    pub(crate) dispatcher: usize,
     life: u64,
-    request: RequestId,
-    op: Op,
-    answer: Answer,
+    link: u64,
+    pub(crate) request: RequestId,
+    pub(crate) op: Op,
+    asked_at: Instant,
+    /// Whether somebody still waits for the answer. Not so for a late copy of a repeated request.
+    wanted: bool,
 }
 
-/// What becomes of the answer.
-#[derive(Clone, Copy, Debug)]
-enum Answer {
-    Arrives,
-    IsLost,
-    /// A late copy of a request that was repeated elsewhere: nobody waits for it.
-    IsUnwanted,
+/// A dispatcher's connection to the store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct StoreLink {
+    pub(crate) up: bool,
+    /// Grows with each connection: an answer finds only the one that asked.
+    number: u64,
+    /// Cut until then.
+    pub(crate) until: Instant,
 }
 
 /// How long a driver waits for an answer before it calls a request failed.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+impl StoreLink {
+    pub(crate) fn cut(&mut self) {
+        self.up = false;
+        self.number += 1;
+    }
+}
+
 impl World {
+    /// One operation on the store, whoever asks.
+    pub(crate) fn apply(&mut self, op: Op) -> Reply {
+        let now = self.wall_time();
+        let reply = match &mut self.store_tamper {
+            Some(tamper) => tamper.apply(&mut self.store, now, op),
+            None => self.store.apply(now, op),
+        };
+        while let Some(notice) = self.store.poll_notice() {
+            if notice == Notice::Queued {
+                self.ring_doorbells();
+            }
+        }
+        reply
+    }
+
     pub(crate) fn ask_store(&mut self, dispatcher: usize, request: RequestId, op: Op) {
-        let life = self.dispatchers[dispatcher].life;
-        let failed = Event::ToDispatcher(dispatcher, life, Input::StoreFailed { request });
-        let trouble = !self.healed;
-        if !self.store_links[dispatcher]
-            || (trouble && self.store_rng.per_mille(self.knobs.lost_requests))
-        {
-            return self.schedule(PATIENCE, failed);
-        }
-        let answer = match trouble && self.store_rng.per_mille(self.knobs.lost_replies) {
-            true => Answer::IsLost,
-            false => Answer::Arrives,
-        };
-        let after = self.store_delay();
-        let asked = Request {
+        let seat = &self.dispatchers[dispatcher];
+        let (life, link) = (seat.node.life, seat.store);
+        let mut asked = Request {
             dispatcher,
             life,
+            link: link.number,
             request,
             op,
-            answer,
+            asked_at: self.now,
+            wanted: true,
         };
-        if trouble && self.store_rng.per_mille(self.knobs.repeated_requests) {
-            let late = self
-                .store_rng
-                .between(Duration::from_millis(1), Duration::from_secs(5));
-            let copy = Request {
-                answer: Answer::IsUnwanted,
-                ..asked.clone()
+        if !link.up {
+            return self.fail_in_time(&mut asked);
+        }
+        let after = self.latency();
+        match self.bend(Occasion::Request(dispatcher)) {
+            Some(Bend::Lost) => self.fail_in_time(&mut asked),
+            Some(Bend::Twice(later)) => {
+                let mut copy = asked.clone();
+                copy.wanted = false;
+                self.schedule(after, Event::AtStore(asked));
+                self.schedule(after + later, Event::AtStore(copy));
+            }
+            Some(Bend::Late(late)) => {
+                if after + late >= PATIENCE {
+                    self.fail_in_time(&mut asked);
+                }
+                self.schedule(after + late, Event::AtStore(asked));
+            }
+            Some(_) | None => self.schedule(after, Event::AtStore(asked)),
+        }
+    }
+
+    /// The answer will not come in time: the driver gives up, and wants it no more.
+    fn fail_in_time(&mut self, asked: &mut Request) {
+        if std::mem::replace(&mut asked.wanted, false) {
+            let failed = Input::StoreFailed {
+                request: asked.request,
             };
-            self.schedule(after + late, Event::AtStore(copy));
+            let event = Event::ToDispatcher(asked.dispatcher, asked.life, failed);
+            self.heap
+                .push((asked.asked_at + PATIENCE).max(self.now), event);
         }
-        self.schedule(after, Event::AtStore(asked));
     }
 
-    pub(crate) fn serve(&mut self, request: Request) {
-        if self.store_paused {
-            return self.store_backlog.push_back(request);
+    /// An event will wait at its node until then: a request may outlast its driver's patience.
+    pub(crate) fn outlast(&mut self, mut event: Event, until: Instant) -> Event {
+        if let Event::AtStore(request) = &mut event
+            && until >= request.asked_at + PATIENCE
+        {
+            self.fail_in_time(request);
         }
-        let Request {
-            dispatcher,
-            life,
-            request,
-            op,
-            answer,
-        } = request;
-        let reply = self.apply(op);
-        let input = match answer {
-            Answer::Arrives => Input::StoreReplied { request, reply },
-            Answer::IsLost => Input::StoreFailed { request },
-            Answer::IsUnwanted => return,
-        };
-        // An answer finds only the connection that asked.
-        let input = match self.store_links[dispatcher] {
-            true => input,
-            false => Input::StoreFailed { request },
-        };
-        let after = match input {
-            Input::StoreFailed { .. } => PATIENCE,
-            _ => self.store_delay(),
-        };
-        self.schedule(after, Event::ToDispatcher(dispatcher, life, input));
+        event
     }
 
-    /// Tells every connected dispatcher that the queue has got tasks; a doorbell may be lost.
-    pub(crate) fn ring_doorbells(&mut self) {
+    pub(crate) fn serve(&mut self, mut asked: Request) {
+        if !self.store_up {
+            return self.fail_in_time(&mut asked);
+        }
+        let claim = matches!(asked.op, Op::Claim(_));
+        let dispatcher = asked.dispatcher;
+        let request = asked.request;
+        let reply = self.apply(asked.op.clone());
+        self.note_reply(&asked, &reply);
+        if claim {
+            self.watch_claim(dispatcher, &reply);
+        }
+        let cut = self.dispatchers[dispatcher].store.number != asked.link;
+        if cut || self.bend(Occasion::Reply(dispatcher)) == Some(Bend::Lost) {
+            return self.fail_in_time(&mut asked);
+        }
+        if asked.wanted {
+            let input = Input::StoreReplied { request, reply };
+            let event = Event::ToDispatcher(dispatcher, asked.life, input);
+            self.schedule(self.latency(), event);
+        }
+    }
+
+    /// Tells every connected dispatcher that the queue has got tasks.
+    fn ring_doorbells(&mut self) {
         for index in 0..self.dispatchers.len() {
-            let lost = !self.healed && self.store_rng.per_mille(self.knobs.lost_replies);
-            if self.store_links[index] && !lost {
-                let after = self.store_delay();
-                let life = self.dispatchers[index].life;
-                self.schedule(after, Event::ToDispatcher(index, life, Input::DoorbellRang));
+            if self.dispatchers[index].store.up
+                && self.bend(Occasion::Doorbell(index)) != Some(Bend::Lost)
+            {
+                let life = self.dispatchers[index].node.life;
+                let event = Event::ToDispatcher(index, life, Input::DoorbellRang);
+                self.schedule(self.latency(), event);
             }
         }
     }
 
     /// Cuts a dispatcher off the store for a while.
     pub(crate) fn cut_store(&mut self, dispatcher: usize, time: Duration) {
-        if !std::mem::replace(&mut self.store_links[dispatcher], false) {
+        let until = self.now + time;
+        let link = &mut self.dispatchers[dispatcher].store;
+        link.until = link.until.max(until);
+        self.heap.push(until, Event::StoreBack(dispatcher));
+        if !link.up {
             return;
         }
-        let life = self.dispatchers[dispatcher].life;
-        self.schedule(
-            Duration::ZERO,
-            Event::ToDispatcher(dispatcher, life, Input::StoreDisconnected),
-        );
-        self.schedule(time, Event::StoreBack(dispatcher, life));
+        link.cut();
+        self.store_lost(dispatcher);
     }
 
-    pub(crate) fn store_back(&mut self, dispatcher: usize, life: u64) {
-        let node = &self.dispatchers[dispatcher];
-        if node.life != life || node.machine.is_none() || self.store_links[dispatcher] {
+    fn store_lost(&mut self, dispatcher: usize) {
+        let seat = &mut self.dispatchers[dispatcher];
+        seat.subscribed = None;
+        let life = seat.node.life;
+        let event = match seat.node.process {
+            Some(Process::Guest(_)) => {
+                Event::ToGuest(Place::Dispatcher(dispatcher), life, Fact::RedisLost)
+            }
+            Some(_) | None => Event::ToDispatcher(dispatcher, life, Input::StoreDisconnected),
+        };
+        self.schedule(Duration::ZERO, event);
+    }
+
+    pub(crate) fn store_back(&mut self, dispatcher: usize) {
+        let (now, healed, store_up) = (self.now, self.healed, self.store_up);
+        let seat = &mut self.dispatchers[dispatcher];
+        let early = now < seat.store.until && !healed;
+        if seat.node.process.is_none() || seat.store.up || early || !store_up {
             return;
         }
-        self.store_links[dispatcher] = true;
-        self.schedule(
-            Duration::ZERO,
-            Event::ToDispatcher(dispatcher, life, Input::StoreConnected),
-        );
-    }
-
-    pub(crate) fn store_resume(&mut self) {
-        self.store_paused = false;
-        for request in std::mem::take(&mut self.store_backlog) {
-            self.schedule(Duration::ZERO, Event::AtStore(request));
+        seat.store.up = true;
+        let life = seat.node.life;
+        let event = match seat.node.process {
+            Some(Process::Guest(_)) => {
+                Event::ToGuest(Place::Dispatcher(dispatcher), life, Fact::RedisBack)
+            }
+            Some(_) | None => Event::ToDispatcher(dispatcher, life, Input::StoreConnected),
+        };
+        self.schedule(Duration::ZERO, event);
+        if self.dispatchers[dispatcher].store.until > Instant::ZERO {
+            let node = Place::Dispatcher(dispatcher);
+            self.see(What::Over { node });
         }
     }
 
-    fn store_delay(&mut self) -> Duration {
-        self.store_rng
-            .between(Duration::from_micros(50), self.knobs.latency)
+    /// The store's process ends. What it has acknowledged is on disk.
+    pub(crate) fn store_ends(&mut self) {
+        self.store_up = false;
+        for index in 0..self.dispatchers.len() {
+            if self.dispatchers[index].store.up {
+                self.dispatchers[index].store.cut();
+                self.store_lost(index);
+            }
+        }
+    }
+
+    /// It is there again.
+    pub(crate) fn store_begins(&mut self) {
+        if std::mem::replace(&mut self.store_up, true) {
+            return;
+        }
+        self.see(What::Over { node: Place::Store });
+        for index in 0..self.dispatchers.len() {
+            self.store_back(index);
+        }
     }
 }

@@ -33,13 +33,16 @@ pub trait TamperStore: Debug {
     fn apply(&mut self, store: &mut Store, now: WallTime, op: Op) -> Reply;
 }
 
+/// Makes what stands between the world and one life of a machine.
+pub type Around<M> = fn() -> Box<dyn Tamper<M>>;
+
 /// A bug: what is put between the world and each new life of a machine. The default is none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tampers {
     /// Around dispatchers.
-    pub dispatcher: Option<fn() -> Box<dyn Tamper<Dispatcher>>>,
+    pub dispatcher: Option<Around<Dispatcher>>,
     /// Around workers.
-    pub worker: Option<fn() -> Box<dyn Tamper<Worker>>>,
+    pub worker: Option<Around<Worker>>,
     /// In front of the store.
     pub store: Option<fn() -> Box<dyn TamperStore>>,
 }

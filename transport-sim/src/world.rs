@@ -1,219 +1,174 @@
 //! The nodes of the world, and the one function that moves it: [`World::step`].
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt::Debug;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use mpcsfaas_core::dispatcher::{self, Dispatcher};
-use mpcsfaas_core::id::{FunctionId, Incarnation, TaskId, WorkerId};
-use mpcsfaas_core::machine::{Machine, step};
-use mpcsfaas_core::store::op::{Mode, Notice, Op, Submission};
-use mpcsfaas_core::store::{self, Store};
+use mpcsfaas_core::id::{FunctionId, Incarnation, TaskId};
+use mpcsfaas_core::store::{self, Op, Store};
 use mpcsfaas_core::task::{Function, Options, Versions};
 use mpcsfaas_core::time::{Instant, WallTime};
-use mpcsfaas_core::wire::message::{Flow, TaskRef};
-use mpcsfaas_core::worker::child::{ChildFact, SlotId};
 use mpcsfaas_core::worker::{self, Worker};
 
-use crate::children::Script;
-use crate::fault::Fault;
+use crate::chain::Chain;
+use crate::chance::Chance;
+use crate::children::Slot;
+use crate::client::Client;
+use crate::clock::Clock;
+use crate::event::{Body, Event};
+use crate::guest::{Guest, Order};
 use crate::heap::Heap;
-use crate::knobs::Knobs;
-use crate::link::{Connection, ConnectionId};
-use crate::rng::Stream;
-use crate::storage::Request;
+use crate::history::{Seen, What};
+use crate::link::Partition;
+use crate::marks::Marks;
+use crate::node::{Node, Process};
+use crate::place::Place;
+use crate::plan::{Bend, Occasion, Plan};
+use crate::redis::Keyspace;
+use crate::storage::StoreLink;
+use crate::tamper::{TamperStore, Tampers};
+use crate::telling::Telling;
+use crate::watch::Watch;
+use crate::zmq::dealer::Dealer;
+use crate::zmq::pipe::{PipeId, Pipes};
+use crate::zmq::router::Router;
 
-/// Names a place where a worker or dispatcher lives; a crash empties it, a restart fills it again.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Place {
-    /// A dispatcher's.
-    Dispatcher(usize),
-    /// A worker's.
-    Worker(usize),
+/// Decides which processes are guests; ours live everywhere else.
+pub trait Cast: std::fmt::Debug {
+    /// The guest that lives at a place, fresh, at this time of its own clock. `None`: one of ours.
+    fn guest(&self, place: Place, now: Instant, life: u64) -> Option<Box<dyn Guest>>;
 }
 
-/// A machine at its place.
-#[derive(Clone, Debug)]
-pub struct Node<M: Machine> {
-    /// The machine, unless it is down.
-    pub machine: Option<M>,
-    /// Grows with each restart: what was meant for an earlier life is dropped.
-    pub(crate) life: u64,
-    /// Whether it stands still.
-    pub(crate) paused: bool,
-    /// What has arrived while it stood still.
-    backlog: VecDeque<Event>,
-    wake_at: Option<Instant>,
-}
+/// Everybody is one of ours.
+#[derive(Clone, Copy, Debug)]
+pub struct Ours;
 
-impl<M: Machine> Default for Node<M> {
-    fn default() -> Node<M> {
-        Node {
-            machine: None,
-            life: 0,
-            paused: false,
-            backlog: VecDeque::new(),
-            wake_at: None,
-        }
+impl Cast for Ours {
+    fn guest(&self, _place: Place, _now: Instant, _life: u64) -> Option<Box<dyn Guest>> {
+        None
     }
 }
 
-/// Something that will happen.
-#[derive(Clone, Debug)]
-pub(crate) enum Event {
-    Wake(Place, u64),
-    ToDispatcher(usize, u64, dispatcher::Input),
-    ToWorker(usize, u64, worker::Input),
-    /// A message on a connection, which may be gone by then.
-    Upward(ConnectionId, dispatcher::Input),
-    Downward(ConnectionId, worker::Input),
-    AtStore(Request),
-    Child {
-        worker: usize,
-        life: u64,
-        generation: u64,
-        fact: ChildFact,
-    },
-    Submit(TaskId),
-    Fault(Fault),
-    Resume(Place),
-    Boot(Place),
-    StoreBack(usize, u64),
-    StoreResume,
-    Heal,
-}
-
-/// What one step did, for the checkers.
-#[derive(Clone, Debug, Default)]
-pub struct Step {
-    /// When.
-    pub now: Instant,
-    /// Rows of the store that were touched.
-    pub touched: Vec<TaskId>,
-    /// Attempts that a worker started.
-    pub started: Vec<(WorkerId, TaskRef)>,
-    /// The machine that moved.
-    pub moved: Option<Place>,
-}
-
 /// The world.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct World {
-    /// Its settings.
-    pub knobs: Knobs,
+    pub(crate) plan: Plan,
+    pub(crate) cast: Box<dyn Cast>,
+    pub(crate) tampers: Tampers,
+    pub(crate) chance: Chance,
     pub(crate) now: Instant,
     pub(crate) heap: Heap<Event>,
-    pub(crate) store: Store,
-    pub(crate) store_paused: bool,
-    pub(crate) store_backlog: VecDeque<Request>,
-    /// The dispatchers.
-    pub dispatchers: Vec<Node<Dispatcher>>,
-    /// The workers.
-    pub workers: Vec<Node<Worker>>,
-    /// Which dispatchers have a connection to the store.
-    pub(crate) store_links: Vec<bool>,
-    pub(crate) connections: BTreeMap<ConnectionId, Connection>,
-    pub(crate) next_connection: ConnectionId,
-    /// Each worker's current connection.
-    pub(crate) current: Vec<Option<ConnectionId>>,
-    /// How many children each slot has had, as far as their exits were seen.
-    pub(crate) children: BTreeMap<(usize, SlotId), u64>,
-    pub(crate) scripts: BTreeMap<TaskId, Script>,
-    pub(crate) healed: bool,
-    accepted: BTreeSet<TaskId>,
-    pub(crate) links_rng: Stream,
-    pub(crate) store_rng: Stream,
-    pub(crate) fault_rng: Stream,
-    pub(crate) child_rng: Stream,
-    id_rng: Stream,
-    pub(crate) step: Step,
-    trace: Option<Vec<String>>,
+    chain: Chain,
     events: u64,
+
+    pub(crate) store_node: Node,
+    pub(crate) client_node: Node,
+    pub(crate) dispatchers: Vec<DispatcherSeat>,
+    pub(crate) workers: Vec<WorkerSeat>,
+
+    pub(crate) store: Store,
+    /// Whether the store's process runs.
+    pub(crate) store_up: bool,
+    pub(crate) store_tamper: Option<Box<dyn TamperStore>>,
+    pub(crate) keyspace: Keyspace,
+    pub(crate) client: Client,
+    pub(crate) pipes: Pipes,
+    pub(crate) partitions: Vec<Partition>,
+    pub(crate) healed: bool,
+
+    pub(crate) seen: Vec<Seen>,
+    pub(crate) watch: Watch,
+    pub(crate) marks: Marks,
+    pub(crate) telling: Telling,
+    dispatcher_outputs: Vec<dispatcher::Output>,
+    worker_outputs: Vec<worker::Output>,
 }
 
-/// The only function of the world; scripts are drawn per task.
-const FUNCTION: FunctionId = FunctionId(0xf);
+/// A dispatcher's place.
+#[derive(Debug)]
+pub(crate) struct DispatcherSeat {
+    pub(crate) node: Node,
+    pub(crate) router: Option<Router<Body>>,
+    pub(crate) store: StoreLink,
+    /// Who listens on the channel `tasks`, in which life. Only guests do.
+    pub(crate) subscribed: Option<u64>,
+    /// The last claim that the store has seen of it.
+    pub(crate) last_claim: Option<(Incarnation, u64)>,
+}
+
+/// A worker's place.
+#[derive(Debug)]
+pub(crate) struct WorkerSeat {
+    pub(crate) node: Node,
+    pub(crate) pipe: Option<PipeId>,
+    /// A guest's socket.
+    pub(crate) dealer: Option<Dealer<Body>>,
+    pub(crate) slots: Vec<Slot>,
+}
+
+/// The only function of the world; what a task does is in the plan.
+pub(crate) const FUNCTION: FunctionId = FunctionId(0xf);
 
 /// The store's clock when the world begins, in milliseconds since the Unix epoch.
 const WALL_EPOCH: u64 = 1_700_000_000_000;
 
 impl World {
-    /// The world of these knobs and this seed, before its first event.
-    pub fn new(knobs: Knobs, seed: u64) -> World {
+    /// The world of a plan, before its first event.
+    pub fn new(plan: Plan, chance: Chance, cast: Box<dyn Cast>, tampers: Tampers) -> World {
+        let salt = plan.shape.salt;
+        let clock = |place: Place| {
+            // Clocks of different machines have nothing to do with each other.
+            let offset = Chain::of(&(salt, place, "clock")) % 1_000_000_000_000;
+            Node::new(Clock::new(Instant::from_nanos(offset)))
+        };
+        let config = store::Config {
+            queue_limit: plan.shape.queue_limit,
+            ..store::Config::default()
+        };
+        let dispatchers = (0..plan.shape.dispatchers.len()).map(|index| DispatcherSeat {
+            node: clock(Place::Dispatcher(index)),
+            router: None,
+            store: StoreLink::default(),
+            subscribed: None,
+            last_claim: None,
+        });
+        let workers = (0..plan.shape.workers.len()).map(|index| WorkerSeat {
+            node: clock(Place::Worker(index)),
+            pipe: None,
+            dealer: None,
+            slots: Vec::new(),
+        });
         let mut world = World {
+            chance,
             now: Instant::ZERO,
             heap: Heap::default(),
-            store: Store::new(store::Config::default()),
-            store_paused: false,
-            store_backlog: VecDeque::new(),
-            dispatchers: vec![Node::default(); knobs.dispatchers],
-            workers: vec![Node::default(); knobs.workers],
-            store_links: vec![false; knobs.dispatchers],
-            connections: BTreeMap::new(),
-            next_connection: 1,
-            current: vec![None; knobs.workers],
-            children: BTreeMap::new(),
-            scripts: BTreeMap::new(),
-            healed: false,
-            accepted: BTreeSet::new(),
-            links_rng: Stream::new(seed, "links"),
-            store_rng: Stream::new(seed, "store"),
-            fault_rng: Stream::new(seed, "faults"),
-            child_rng: Stream::new(seed, "children"),
-            id_rng: Stream::new(seed, "ids"),
-            step: Step::default(),
-            trace: None,
+            chain: Chain::new(),
             events: 0,
-            knobs,
+            store_node: Node::new(Clock::new(Instant::ZERO)),
+            client_node: Node::new(Clock::new(Instant::ZERO)),
+            dispatchers: dispatchers.collect(),
+            workers: workers.collect(),
+            store: Store::new(config),
+            store_up: true,
+            store_tamper: tampers.store.map(|make| make()),
+            keyspace: Keyspace::default(),
+            client: Client::new(&plan),
+            pipes: Pipes::default(),
+            partitions: Vec::new(),
+            healed: false,
+            seen: Vec::new(),
+            watch: Watch::new(&plan),
+            marks: Marks::default(),
+            telling: Telling::default(),
+            dispatcher_outputs: Vec::new(),
+            worker_outputs: Vec::new(),
+            plan,
+            cast,
+            tampers,
         };
         world.populate();
         world
-    }
-
-    /// Keeps a line of text for each event from now on.
-    pub fn record(&mut self) {
-        self.trace = Some(Vec::new());
-    }
-
-    /// The lines kept so far.
-    pub fn trace(&self) -> &[String] {
-        self.trace.as_deref().unwrap_or_default()
-    }
-
-    /// The time.
-    pub fn now(&self) -> Instant {
-        self.now
-    }
-
-    /// Whether faults are over.
-    pub fn is_healed(&self) -> bool {
-        self.healed
-    }
-
-    /// How many events have happened.
-    pub fn events(&self) -> u64 {
-        self.events
-    }
-
-    /// The store.
-    pub fn store(&self) -> &Store {
-        &self.store
-    }
-
-    /// Tasks that the store has acknowledged to the client.
-    pub fn accepted(&self) -> &BTreeSet<TaskId> {
-        &self.accepted
-    }
-
-    /// Whether the client has got every task accepted, and all have ended.
-    pub fn is_done(&self) -> bool {
-        self.accepted.len() == self.knobs.tasks
-            && self.accepted.iter().all(|task| {
-                self.store
-                    .task(*task)
-                    .is_some_and(|row| row.status.is_terminal())
-            })
     }
 
     fn populate(&mut self) {
@@ -223,67 +178,168 @@ impl World {
             options: Options::default(),
             pickled_by: Versions::default(),
         };
-        self.store.apply(
-            self.wall_time(),
-            Op::PutFunction {
-                id: FUNCTION,
-                function,
-            },
-        );
-        for index in 0..self.knobs.dispatchers {
-            self.schedule(Duration::ZERO, Event::Boot(Place::Dispatcher(index)));
+        let id = FUNCTION;
+        self.store
+            .apply(self.wall_time(), Op::PutFunction { id, function });
+        self.heap.push(Instant::ZERO, Event::Boot(Place::Client));
+        for (index, starts) in self.plan.shape.dispatchers.iter().enumerate() {
+            self.heap
+                .push(*starts, Event::Boot(Place::Dispatcher(index)));
         }
-        for index in 0..self.knobs.workers {
-            self.schedule(Duration::from_millis(10), Event::Boot(Place::Worker(index)));
+        for (index, worker) in self.plan.shape.workers.iter().enumerate() {
+            self.heap
+                .push(worker.starts, Event::Boot(Place::Worker(index)));
         }
-        for _ in 0..self.knobs.tasks {
-            let task = TaskId(u128::from(self.id_rng.u64()));
-            let script = Script::draw(&self.knobs, &mut self.child_rng);
-            self.scripts.insert(task, script);
-            let at = self.id_rng.between(Duration::ZERO, self.knobs.trouble);
-            self.schedule(at, Event::Submit(task));
+        for (index, submit) in self.plan.submits.iter().enumerate() {
+            self.heap.push(submit.at, Event::Submit(index));
         }
-        self.plan_faults();
-        self.schedule(self.knobs.trouble, Event::Heal);
+        for (index, fault) in self.plan.faults.iter().enumerate() {
+            self.heap.push(fault.at, Event::Fault(index));
+        }
+        self.heap.push(self.plan.heal_at, Event::Heal);
     }
 
-    /// Handles the next event. `None` when there is none left.
-    pub fn step(&mut self) -> Option<&Step> {
-        let (at, event) = self.heap.pop()?;
-        self.now = self.now.max(at);
+    /// Handles the next event; what was seen of it is in [`World::seen`]. Says whether there was one.
+    pub fn step(&mut self) -> bool {
+        self.seen.clear();
+        loop {
+            let Some((at, event)) = self.heap.pop() else {
+                return false;
+            };
+            self.now = self.now.max(at);
+            if let Event::Wake(place, life) = event
+                && !self.is_due(place, life)
+            {
+                continue;
+            }
+            self.take_in(event);
+            return true;
+        }
+    }
+
+    fn take_in(&mut self, event: Event) {
+        use std::hash::Hash;
         self.events += 1;
-        self.step = Step {
-            now: self.now,
-            ..Step::default()
-        };
-        self.note(|| format!("{event:?}"));
-        self.happen(event);
-        Some(&self.step)
+        self.now.hash(&mut self.chain);
+        event.hash(&mut self.chain);
+        if let Some(event) = self.admit(event) {
+            self.tell_event(&event);
+            self.happen(event);
+        }
+        self.look();
     }
 
     fn happen(&mut self, event: Event) {
         match event {
             Event::Wake(place, life) => self.wake(place, life),
+            Event::Up {
+                pipe,
+                dispatcher,
+                life,
+                peer,
+                body,
+                copy,
+            } => self.arrive_up(pipe, (dispatcher, life), peer, body, copy),
+            Event::Down {
+                pipe,
+                worker,
+                life,
+                body,
+                copy,
+            } => self.arrive_down(pipe, (worker, life), body, copy),
+            Event::UpEnd { pipe, .. } => self.end_seen_above(pipe),
+            Event::DownEnd { pipe, .. } => self.end_seen_below(pipe),
+            Event::Dialed(worker, life) => self.dialed(worker, life),
             Event::ToDispatcher(index, life, input) => self.tell_dispatcher(index, life, input),
             Event::ToWorker(index, life, input) => self.tell_worker(index, life, input),
-            Event::Upward(connection, input) => self.arrive_up(connection, input),
-            Event::Downward(connection, input) => self.arrive_down(connection, input),
+            Event::ToGuest(place, life, fact) => self.tell_guest(place, life, fact),
             Event::AtStore(request) => self.serve(request),
+            Event::AtRedis {
+                from,
+                life,
+                request,
+                op,
+            } => self.serve_redis(from, life, request, op),
             Event::Child {
                 worker,
                 life,
                 generation,
                 fact,
-            } => {
-                self.child_has(worker, life, generation, fact);
-            }
-            Event::Submit(task) => self.submit(task),
-            Event::Fault(fault) => self.strike(fault),
+            } => self.child_has(worker, life, generation, fact),
+            Event::Ran(place, life, task) => self.pool_ran(place, life, task),
+            Event::Submit(index) => self.send_submit(index),
+            Event::AtStoreSubmit(index) => self.submit(index),
+            Event::Cancel(task) => self.cancel(task),
+            Event::Fault(index) => self.strike(index),
             Event::Resume(place) => self.resume(place),
+            Event::Quicken(place) => self.quicken(place),
+            Event::Over(node) => self.see(What::Over { node }),
             Event::Boot(place) => self.boot(place),
-            Event::StoreBack(index, life) => self.store_back(index, life),
-            Event::StoreResume => self.store_resume(),
+            Event::StoreBack(index) => self.store_back(index),
+            Event::Served(event) => self.happen(*event),
             Event::Heal => self.heal(),
+        }
+    }
+
+    /// The time of the world, which no node's clock shows.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// What was seen of the last step.
+    pub fn seen(&self) -> &[Seen] {
+        &self.seen
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// How many events have happened.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// The hash chain over all events so far.
+    pub fn hash(&self) -> u64 {
+        use std::hash::Hasher;
+        self.chain.finish()
+    }
+
+    /// What has happened that a good run should show, and how often.
+    pub fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    /// What was decided while the world ran, if that is written down.
+    pub fn chance(&self) -> &Chance {
+        &self.chance
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Whether faults are over.
+    pub fn is_healed(&self) -> bool {
+        self.healed
+    }
+
+    /// A dispatcher's machine, if one of ours is up.
+    pub fn dispatcher(&self, index: usize) -> Option<&Dispatcher> {
+        match self.dispatchers.get(index)?.node.process.as_ref()? {
+            Process::Dispatcher(bugged) => Some(&bugged.machine),
+            Process::Worker(_) | Process::Guest(_) => None,
+        }
+    }
+
+    /// A worker's machine, if one of ours is up.
+    pub fn worker(&self, index: usize) -> Option<&Worker> {
+        match self.workers.get(index)?.node.process.as_ref()? {
+            Process::Worker(bugged) => Some(&bugged.machine),
+            Process::Dispatcher(_) | Process::Guest(_) => None,
         }
     }
 
@@ -291,305 +347,156 @@ impl World {
         self.heap.push(self.now + after, event);
     }
 
-    pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
-        if let Some(trace) = &mut self.trace {
-            trace.push(format!("{:?} {}", self.now, line()));
+    pub(crate) fn latency(&self) -> Duration {
+        self.plan.shape.latency
+    }
+
+    /// Takes another way than the usual, if the dice or the list say so.
+    pub(crate) fn bend(&mut self, on: Occasion) -> Option<Bend> {
+        if self.healed {
+            return None;
         }
+        let bend = self.chance.bend(self.now, on)?;
+        self.twisted(on, bend);
+        Some(bend)
     }
 
     /// The store's clock.
     pub(crate) fn wall_time(&self) -> WallTime {
-        WallTime(WALL_EPOCH + self.now.as_nanos() / 1_000_000)
+        WallTime(WALL_EPOCH + self.store_node.clock.show(self.now).as_nanos() / 1_000_000)
     }
 
-    /// One operation on the store, whoever asks.
-    pub(crate) fn apply(&mut self, op: Op) -> store::Reply {
-        let reply = self.store.apply(self.wall_time(), op);
-        self.step.touched.extend(self.store.take_changes().tasks);
-        while let Some(notice) = self.store.poll_notice() {
-            if notice == Notice::Queued {
-                self.ring_doorbells();
-            }
-        }
-        reply
-    }
-
-    fn submit(&mut self, task: TaskId) {
-        if self.store_paused {
-            return self.schedule(Duration::from_millis(500), Event::Submit(task));
-        }
-        let options = self
-            .scripts
-            .get(&task)
-            .map(|script| script.options)
-            .unwrap_or_default();
-        let params = Bytes::copy_from_slice(&task.0.to_be_bytes());
-        let submission = Submission {
-            task,
-            function: FUNCTION,
-            params,
-            options,
-        };
-        self.apply(Op::Submit(vec![submission]));
-        // The answer may be lost on its way to the client, who then submits the same task again.
-        if !self.healed && self.store_rng.per_mille(self.knobs.lost_replies) {
-            return self.schedule(Duration::from_millis(300), Event::Submit(task));
-        }
-        self.accepted.insert(task);
-    }
-
-    pub(crate) fn boot(&mut self, place: Place) {
+    pub(crate) fn node(&self, place: Place) -> &Node {
         match place {
-            Place::Dispatcher(index) => self.boot_dispatcher(index),
-            Place::Worker(index) => self.boot_worker(index),
+            Place::Client => &self.client_node,
+            Place::Store => &self.store_node,
+            Place::Dispatcher(index) => &self.dispatchers[index].node,
+            Place::Worker(index) => &self.workers[index].node,
         }
     }
 
-    fn boot_dispatcher(&mut self, index: usize) {
-        if self.dispatchers[index].machine.is_some() {
-            return;
-        }
-        let incarnation = Incarnation {
-            boot: self.id_rng.u64(),
-            epoch: 0,
-        };
-        let mode = if self.knobs.flow == Flow::Push {
-            Mode::Push
-        } else {
-            Mode::Pull
-        };
-        let config = dispatcher::Config::new(incarnation, mode);
-        let node = &mut self.dispatchers[index];
-        node.life += 1;
-        node.paused = false;
-        node.machine = Some(Dispatcher::new(config, self.now));
-        let life = node.life;
-        self.rearm(Place::Dispatcher(index));
-        self.schedule(Duration::from_millis(5), Event::StoreBack(index, life));
-    }
-
-    fn boot_worker(&mut self, index: usize) {
-        if self.workers[index].machine.is_some() {
-            return;
-        }
-        let id = WorkerId(self.id_rng.u64());
-        let seed = self.id_rng.u64();
-        let config = worker::Config::new(id, self.knobs.processes, self.knobs.flow, seed);
-        let mut machine = Worker::new(config, self.now);
-        let mut outputs = Vec::new();
-        while let Some(output) = machine.poll_output() {
-            outputs.push(output);
-        }
-        let node = &mut self.workers[index];
-        node.life += 1;
-        node.paused = false;
-        node.machine = Some(machine);
-        for output in outputs {
-            self.obey_worker(index, output);
-        }
-        self.rearm(Place::Worker(index));
-    }
-
-    fn wake(&mut self, place: Place, life: u64) {
+    pub(crate) fn node_mut(&mut self, place: Place) -> &mut Node {
         match place {
-            Place::Dispatcher(index) => {
-                let node = &mut self.dispatchers[index];
-                if node.is_due(life, self.now) {
-                    node.wake_at = None;
-                    self.step_dispatcher(index, None);
-                }
-            }
-            Place::Worker(index) => {
-                let node = &mut self.workers[index];
-                if node.is_due(life, self.now) {
-                    node.wake_at = None;
-                    self.step_worker(index, None);
-                }
-            }
+            Place::Client => &mut self.client_node,
+            Place::Store => &mut self.store_node,
+            Place::Dispatcher(index) => &mut self.dispatchers[index].node,
+            Place::Worker(index) => &mut self.workers[index].node,
         }
     }
 
     pub(crate) fn tell_dispatcher(&mut self, index: usize, life: u64, input: dispatcher::Input) {
-        let node = &mut self.dispatchers[index];
-        if node.life != life || node.machine.is_none() {
-            return;
-        }
-        match node.paused {
-            true => node
-                .backlog
-                .push_back(Event::ToDispatcher(index, life, input)),
-            false => self.step_dispatcher(index, Some(input)),
+        if self.dispatchers[index].node.life == life {
+            self.step_dispatcher(index, Some(input));
         }
     }
 
     pub(crate) fn tell_worker(&mut self, index: usize, life: u64, input: worker::Input) {
-        let node = &mut self.workers[index];
-        if node.life != life || node.machine.is_none() {
-            return;
-        }
-        match node.paused {
-            true => node.backlog.push_back(Event::ToWorker(index, life, input)),
-            false => self.step_worker(index, Some(input)),
+        if self.workers[index].node.life == life {
+            self.step_worker(index, Some(input));
         }
     }
 
-    fn step_dispatcher(&mut self, index: usize, input: Option<dispatcher::Input>) {
-        if self.dispatchers[index].paused {
-            return;
-        }
-        let mut outputs = Vec::new();
+    pub(crate) fn step_dispatcher(&mut self, index: usize, input: Option<dispatcher::Input>) {
         let now = self.now;
-        let Some(machine) = self.dispatchers[index].machine.as_mut() else {
+        let node = &mut self.dispatchers[index].node;
+        let local = node.clock.show(now);
+        let Some(Process::Dispatcher(bugged)) = node.process.as_mut() else {
             return;
         };
-        step(machine, now, input, |output| outputs.push(output));
-        self.step.moved = Some(Place::Dispatcher(index));
-        for output in outputs {
-            self.note(|| format!("  D{index} {output:?}"));
+        let deaths = bugged.machine.counters().deaths;
+        let mut outputs = std::mem::take(&mut self.dispatcher_outputs);
+        bugged.step(local, input, &mut outputs);
+        let died = bugged.machine.counters().deaths > deaths;
+        self.watch.moved(Place::Dispatcher(index));
+        if died {
+            self.see_deaths(index);
+        }
+        for output in outputs.drain(..) {
             self.obey_dispatcher(index, output);
         }
+        self.dispatcher_outputs = outputs;
         self.rearm(Place::Dispatcher(index));
     }
 
-    fn step_worker(&mut self, index: usize, input: Option<worker::Input>) {
-        if self.workers[index].paused {
-            return;
-        }
-        let mut outputs = Vec::new();
+    pub(crate) fn step_worker(&mut self, index: usize, input: Option<worker::Input>) {
         let now = self.now;
-        let Some(machine) = self.workers[index].machine.as_mut() else {
+        let node = &mut self.workers[index].node;
+        let local = node.clock.show(now);
+        let Some(Process::Worker(bugged)) = node.process.as_mut() else {
             return;
         };
-        step(machine, now, input, |output| outputs.push(output));
-        self.step.moved = Some(Place::Worker(index));
-        for output in outputs {
-            self.note(|| format!("  W{index} {output:?}"));
+        let mut outputs = std::mem::take(&mut self.worker_outputs);
+        bugged.step(local, input, &mut outputs);
+        self.watch.moved(Place::Worker(index));
+        self.obey_worker_all(index, outputs);
+        self.rearm(Place::Worker(index));
+    }
+
+    fn obey_worker_all(&mut self, index: usize, mut outputs: Vec<worker::Output>) {
+        for output in outputs.drain(..) {
             self.obey_worker(index, output);
         }
-        self.rearm(Place::Worker(index));
+        self.worker_outputs = outputs;
     }
 
     fn obey_dispatcher(&mut self, index: usize, output: dispatcher::Output) {
         match output {
-            dispatcher::Output::Send { peer, message } => self.send_down(index, &peer, message),
-            // The original's workers have their own world.
-            dispatcher::Output::SendLegacy { .. } => {}
-            dispatcher::Output::Store { request, op } => self.ask_store(index, request, op),
-            dispatcher::Output::Exit => {
-                self.crash(Place::Dispatcher(index));
-                self.schedule(
-                    Duration::from_millis(500),
-                    Event::Boot(Place::Dispatcher(index)),
-                );
+            dispatcher::Output::Send { peer, message } => {
+                self.send_down(index, &peer.identity, Body::FromDispatcher(message));
             }
+            dispatcher::Output::SendLegacy { peer, message } => {
+                let json = mpcsfaas_core::wire::json::encode(&message, peer.delimited);
+                self.send_down(index, &peer.identity, Body::Json(json.into()));
+            }
+            dispatcher::Output::Store { request, op } => self.ask_store(index, request, op),
+            dispatcher::Output::Exit => self.leave(Place::Dispatcher(index)),
         }
     }
 
     fn obey_worker(&mut self, index: usize, output: worker::Output) {
         match output {
             worker::Output::Connect { session } => self.connect(index, session),
-            worker::Output::Send(message) => self.send_up(index, message),
+            worker::Output::Send(message) => self.send_up(index, Body::FromWorker(message)),
             worker::Output::Child(order) => self.obey_child_order(index, order),
-            worker::Output::Exit => {
-                self.crash(Place::Worker(index));
-                self.schedule(
-                    Duration::from_millis(500),
-                    Event::Boot(Place::Worker(index)),
-                );
-            }
+            worker::Output::Exit => self.leave(Place::Worker(index)),
         }
     }
 
-    /// Schedules the wake-up that a machine wants next.
-    fn rearm(&mut self, place: Place) {
-        let (wake_at, wanted, life) = match place {
-            Place::Dispatcher(index) => self.dispatchers[index].wake(),
-            Place::Worker(index) => self.workers[index].wake(),
-        };
-        if *wake_at != wanted {
-            *wake_at = wanted;
-            if let Some(at) = wanted {
-                self.heap.push(at, Event::Wake(place, life));
+    /// Carries out a guest's order.
+    pub(crate) fn obey_guest(&mut self, place: Place, order: Order) {
+        match (order, place) {
+            (Order::Send { peer, body }, Place::Dispatcher(index)) => {
+                self.send_down(index, &peer.identity, Body::Json(body));
             }
+            (Order::Send { body, .. }, Place::Worker(index)) => self.guest_says(index, body),
+            (
+                Order::Connect {
+                    identity,
+                    lock_step,
+                },
+                Place::Worker(index),
+            ) => self.guest_connects(index, identity, lock_step),
+            (Order::Redis { request, op }, _) => self.ask_redis(place, request, op),
+            (Order::Execute(task), _) => self.pool_runs(place, task),
+            (Order::Accept(task), _) => self.accepted_by_guest(task),
+            (Order::Exit, _) => self.leave(place),
+            // A bound socket is there as soon as its dispatcher is.
+            (Order::Bind { .. } | Order::Send { .. } | Order::Connect { .. }, _) => {}
         }
     }
 
-    /// Stands a node still.
-    pub(crate) fn pause(&mut self, place: Place) {
-        match place {
-            Place::Dispatcher(index) => self.dispatchers[index].paused = true,
-            Place::Worker(index) => self.workers[index].paused = true,
-        }
+    /// The plan's task of this name.
+    pub(crate) fn script(&self, task: TaskId) -> Option<&crate::plan::Submit> {
+        self.client
+            .place_of(task)
+            .and_then(|index| self.plan.submits.get(index))
     }
 
-    /// Lets it go on; what has arrived meanwhile is waiting.
-    pub(crate) fn resume(&mut self, place: Place) {
-        let backlog = match place {
-            Place::Dispatcher(index) => {
-                self.dispatchers[index].paused = false;
-                std::mem::take(&mut self.dispatchers[index].backlog)
-            }
-            Place::Worker(index) => {
-                self.workers[index].paused = false;
-                std::mem::take(&mut self.workers[index].backlog)
-            }
-        };
-        // Either may come first on a real machine: what waits in the socket, or the timer.
-        let timer_first = self.fault_rng.per_mille(500);
-        let life = match place {
-            Place::Dispatcher(index) => self.dispatchers[index].life,
-            Place::Worker(index) => self.workers[index].life,
-        };
-        if timer_first {
-            self.schedule(Duration::ZERO, Event::Wake(place, life));
-        }
-        for event in backlog {
-            self.schedule(Duration::ZERO, event);
-        }
-        if !timer_first {
-            self.schedule(Duration::ZERO, Event::Wake(place, life));
-        }
-    }
-
-    /// Ends a node without a word.
-    pub(crate) fn crash(&mut self, place: Place) {
-        match place {
-            Place::Dispatcher(index) => {
-                let node = &mut self.dispatchers[index];
-                *node = Node {
-                    life: node.life + 1,
-                    ..Node::default()
-                };
-                self.store_links[index] = false;
-            }
-            Place::Worker(index) => {
-                let node = &mut self.workers[index];
-                *node = Node {
-                    life: node.life + 1,
-                    ..Node::default()
-                };
-                // Children end with their parent.
-                for (_, generation) in self.children.iter_mut().filter(|((w, _), _)| *w == index) {
-                    *generation += 1;
-                }
-            }
-        }
-        self.sever(place);
-    }
-}
-
-impl<M: Machine> Node<M> {
-    /// Whether a wake-up still means something. One that comes while the node stands still is
-    /// kept: the timer is overdue when it goes on.
-    fn is_due(&self, life: u64, now: Instant) -> bool {
-        self.life == life && !self.paused && self.wake_at.is_some_and(|at| at <= now)
-    }
-
-    fn wake(&mut self) -> (&mut Option<Instant>, Option<Instant>, u64) {
-        let wanted = self
-            .machine
-            .as_ref()
-            .and_then(|machine| machine.poll_timeout());
-        (&mut self.wake_at, wanted, self.life)
+    /// Tasks by the numbers they have in the plan.
+    pub fn task_numbers(&self) -> BTreeMap<TaskId, usize> {
+        let submits = self.plan.submits.iter().enumerate();
+        submits
+            .map(|(index, submit)| (submit.task, index + 1))
+            .collect()
     }
 }

@@ -157,6 +157,16 @@ impl Worker {
         self.counters
     }
 
+    /// The attempts that wait for a process, in the order they came.
+    pub fn waiting(&self) -> impl Iterator<Item = TaskRef> + '_ {
+        self.waiting.iter().copied()
+    }
+
+    /// Whether it was asked to leave, and takes no new work.
+    pub fn is_leaving_work(&self) -> bool {
+        self.is_draining()
+    }
+
     /// The attempts that run now.
     pub fn running(&self) -> impl Iterator<Item = TaskRef> + '_ {
         self.held

@@ -1,0 +1,153 @@
+//! The client: it submits what the plan says, again where it got no answer, and cancels.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mpcsfaas_core::id::TaskId;
+use mpcsfaas_core::store::Op;
+use mpcsfaas_core::store::op::{Cancelled, Reply, Submission, Submitted};
+use mpcsfaas_core::task::Options;
+
+use crate::event::Event;
+use crate::guest::Fact;
+use crate::history::What;
+use crate::node::Process;
+use crate::place::Place;
+use crate::plan::{Bend, Occasion, Plan};
+use crate::world::{FUNCTION, World};
+
+/// What the client knows of its tasks.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    places: BTreeMap<TaskId, usize>,
+    accepted: Vec<bool>,
+    ended: Vec<bool>,
+    /// Tasks that are not both accepted and ended.
+    open: usize,
+}
+
+/// The pause before a submit without an answer is repeated.
+const AGAIN: Duration = Duration::from_millis(300);
+
+impl Client {
+    pub(crate) fn new(plan: &Plan) -> Client {
+        let tasks = plan.submits.iter().enumerate();
+        let count = plan.submits.len();
+        Client {
+            places: tasks.map(|(index, submit)| (submit.task, index)).collect(),
+            accepted: vec![false; count],
+            ended: vec![false; count],
+            open: count,
+        }
+    }
+
+    /// Which submit of the plan has made this task.
+    pub(crate) fn place_of(&self, task: TaskId) -> Option<usize> {
+        self.places.get(&task).copied()
+    }
+
+    fn accept(&mut self, index: usize) {
+        if !std::mem::replace(&mut self.accepted[index], true) && self.ended[index] {
+            self.open -= 1;
+        }
+    }
+
+    /// The store says that a task has ended.
+    pub(crate) fn end(&mut self, task: TaskId) {
+        let Some(index) = self.place_of(task) else {
+            return;
+        };
+        if !std::mem::replace(&mut self.ended[index], true) && self.accepted[index] {
+            self.open -= 1;
+        }
+    }
+
+    /// Submits that have no good answer yet.
+    pub(crate) fn unanswered(&self) -> impl Iterator<Item = usize> {
+        let accepted = self.accepted.iter().enumerate();
+        accepted
+            .filter(|(_, accepted)| !**accepted)
+            .map(|(index, _)| index)
+    }
+}
+
+impl World {
+    /// Whether the client has got every task accepted, and all have ended.
+    pub fn is_done(&self) -> bool {
+        self.client.open == 0
+    }
+
+    pub(crate) fn send_submit(&mut self, index: usize) {
+        let submit = &self.plan.submits[index];
+        let (task, at_most_once) = (submit.task, submit.at_most_once);
+        self.see(What::Submitted { task, at_most_once });
+        if matches!(self.client_node.process, Some(Process::Guest(_))) {
+            let params = Bytes::copy_from_slice(&task.0.to_be_bytes());
+            let function = Bytes::from_static(b"body");
+            let fact = Fact::Submitted {
+                task,
+                function,
+                params,
+            };
+            return self.step_guest(Place::Client, Some(fact));
+        }
+        self.schedule(self.latency(), Event::AtStoreSubmit(index));
+    }
+
+    pub(crate) fn submit(&mut self, index: usize) {
+        if !self.store_up {
+            return self.schedule(AGAIN, Event::Submit(index));
+        }
+        let submit = &self.plan.submits[index];
+        let task = submit.task;
+        let submission = Submission {
+            task,
+            function: FUNCTION,
+            params: Bytes::copy_from_slice(&task.0.to_be_bytes()),
+            options: Options {
+                timeout_ms: submit.timeout.map(|time| time.as_millis() as u64),
+                at_most_once: submit.at_most_once,
+            },
+        };
+        let reply = self.apply(Op::Submit(vec![submission]));
+        // Without an answer the client submits the same task again (R12).
+        if self.bend(Occasion::Answer) == Some(Bend::Lost) {
+            return self.schedule(AGAIN, Event::Submit(index));
+        }
+        let Reply::Submitted(answers) = reply else {
+            return;
+        };
+        for answer in answers {
+            self.see(What::Answered { task, answer });
+            match answer {
+                Submitted::Accepted => self.client.accept(index),
+                Submitted::QueueFull => {
+                    self.marks.queue_full += 1;
+                    self.schedule(AGAIN, Event::Submit(index));
+                }
+                Submitted::Conflict => {}
+            }
+        }
+    }
+
+    /// A guest's gateway has answered.
+    pub(crate) fn accepted_by_guest(&mut self, task: TaskId) {
+        if let Some(index) = self.client.place_of(task) {
+            let answer = Submitted::Accepted;
+            self.see(What::Answered { task, answer });
+            self.client.accept(index);
+        }
+    }
+
+    pub(crate) fn cancel(&mut self, task: TaskId) {
+        if !self.store_up {
+            return;
+        }
+        // Seen first: what it changes comes after it.
+        self.see(What::CancelAsked(task));
+        if self.apply(Op::Cancel { task }) == Reply::Cancelled(Cancelled::Done) {
+            self.marks.cancelled += 1;
+        }
+    }
+}

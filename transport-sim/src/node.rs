@@ -1,0 +1,116 @@
+//! A node: the process at a place, its clock, and whether it stands still or is slow.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use mpcsfaas_core::dispatcher::Dispatcher;
+use mpcsfaas_core::machine::Machine;
+use mpcsfaas_core::time::Instant;
+use mpcsfaas_core::worker::Worker;
+
+use crate::clock::Clock;
+use crate::event::Event;
+use crate::guest::Guest;
+use crate::tamper::Tamper;
+
+/// A place and what lives there.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// The process, unless it is down.
+    pub(crate) process: Option<Process>,
+    /// Grows with each start and end: what was meant for an earlier life is dropped.
+    pub(crate) life: u64,
+    pub(crate) clock: Clock,
+    /// Stands still until then.
+    pub(crate) paused: Option<Instant>,
+    /// What has arrived while it stood still.
+    pub(crate) backlog: VecDeque<Event>,
+    /// Until when everything takes longer, and how much.
+    pub(crate) slow: Option<(Instant, Duration)>,
+    /// When a slow node is done with what it has.
+    pub(crate) busy: Instant,
+    /// The earliest wake-up that is scheduled.
+    pub(crate) wake: Option<Instant>,
+    /// Another takes its place so long after it left.
+    pub(crate) returns: Option<Duration>,
+    /// It left for good: not even healing brings it back.
+    pub(crate) gone: bool,
+}
+
+/// What lives at a place.
+#[derive(Debug)]
+pub(crate) enum Process {
+    Dispatcher(Box<Bugged<Dispatcher>>),
+    Worker(Box<Bugged<Worker>>),
+    Guest(Box<dyn Guest>),
+}
+
+/// A machine, and the bug that was planted around it, if one was.
+#[derive(Debug)]
+pub(crate) struct Bugged<M: Machine> {
+    pub(crate) machine: M,
+    pub(crate) tamper: Option<Box<dyn Tamper<M>>>,
+}
+
+impl Node {
+    pub(crate) fn new(clock: Clock) -> Node {
+        Node {
+            process: None,
+            life: 0,
+            clock,
+            paused: None,
+            backlog: VecDeque::new(),
+            slow: None,
+            busy: Instant::ZERO,
+            wake: None,
+            returns: None,
+            gone: false,
+        }
+    }
+
+    /// A new life, of this process or of none.
+    pub(crate) fn live(&mut self, process: Option<Process>) {
+        self.process = process;
+        self.life += 1;
+        self.paused = None;
+        self.slow = None;
+        self.backlog.clear();
+        self.wake = None;
+    }
+
+    /// When the process wants to be woken, in world time.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let own = match self.process.as_ref()? {
+            Process::Dispatcher(bugged) => bugged.machine.poll_timeout(),
+            Process::Worker(bugged) => bugged.machine.poll_timeout(),
+            Process::Guest(guest) => guest.deadline(),
+        };
+        own.map(|at| self.clock.when(at))
+    }
+}
+
+impl<M: Machine> Bugged<M> {
+    /// One mutation, then drain, as [`mpcsfaas_core::machine::step`] does it, through the bug.
+    pub(crate) fn step(&mut self, now: Instant, input: Option<M::Input>, out: &mut Vec<M::Output>) {
+        let Bugged { machine, tamper } = self;
+        let Some(tamper) = tamper else {
+            mpcsfaas_core::machine::step(machine, now, input, |output| out.push(output));
+            return;
+        };
+        match input {
+            Some(input) => {
+                for input in tamper.input(now, machine, input) {
+                    machine.handle_input(now, input);
+                }
+            }
+            None => {
+                if tamper.timeout(now, machine) {
+                    machine.handle_timeout(now);
+                }
+            }
+        }
+        while let Some(output) = machine.poll_output() {
+            out.extend(tamper.output(now, machine, output));
+        }
+    }
+}
