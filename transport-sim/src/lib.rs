@@ -16,7 +16,8 @@
 //! Reading order: [`knobs`] (what can be set, and how a seed draws it), [`rng`] (one stream a
 //! subsystem), [`heap`] (the order of events), [`world`] (the nodes and [`World::step`], which
 //! handles one event), `link` (connections between workers and dispatchers), `storage` (requests to
-//! the store), `children` (scripted Python), `fault` (what goes wrong, and when).
+//! the store), `children` (scripted Python), `fault` (what goes wrong, and when). [`mailbox`]
+//! stands apart: libzmq's socket when several threads use it, which no machine of ours does.
 
 mod children;
 mod fault;
@@ -25,6 +26,7 @@ pub mod heap;
 pub mod history;
 pub mod knobs;
 mod link;
+pub mod mailbox;
 pub mod place;
 pub mod plan;
 pub mod rng;
