@@ -295,6 +295,28 @@ mod tests {
     }
 
     #[test]
+    fn without_sends_no_wakeup_is_lost_whenever_messages_come() {
+        for gap in 1..200 {
+            let mut socket = asleep();
+            let mut read = Vec::new();
+            for number in 0..50 {
+                let at = micros(1_000 + u64::from(number) * gap);
+                while let Some(runs_at) = socket.deadline().filter(|runs_at| *runs_at <= at) {
+                    assert!(socket.resume(runs_at));
+                    read.extend(socket.recv());
+                    while socket.poll(runs_at, SECOND) {
+                        read.extend(socket.recv());
+                    }
+                }
+                socket.arrive(at, number);
+                assert!(socket.deadline() <= Some(at + LATENCY));
+            }
+            assert_eq!(socket.lost_wakeups(), 0);
+            assert!(read.is_sorted());
+        }
+    }
+
+    #[test]
     fn another_command_ends_the_deafness() {
         let mut socket = asleep();
         for _ in 2..LOW_WATER_MARK {
