@@ -25,8 +25,9 @@ use std::ops::Range;
 use std::time::Duration;
 
 /// From the signal to a thread that sleeps in `poll(2)` until that thread runs: what Linux takes on
-/// a machine that has other things to do. The one free number.
-pub const WAKE_LATENCY: Duration = Duration::from_micros(45);
+/// a machine that has other things to do. The one free number. 35 to 55 µs fit both measurements:
+/// less makes fewer late messages of `alone` than were seen, more makes more stalls of `push`.
+pub const WAKE_LATENCY: Duration = Duration::from_micros(40);
 
 /// The seeds of [`table`].
 pub const SEEDS: Range<u64> = 0..200;
@@ -163,7 +164,7 @@ fn median(values: impl Iterator<Item = Duration>) -> Duration {
 mod tests {
     use super::*;
 
-    /// Of one run of `alone`, as the model has it: the measurement is one run.
+    /// How far the late messages of one run of `alone` are from the mean: the measurement is one run.
     const ALONE_DEVIATION: f64 = 49.0;
 
     #[test]
@@ -171,7 +172,7 @@ mod tests {
         let row = run(Sockets::Shared, SEEDS);
         assert!((0.8..=2.0).contains(&row.stalls), "{row:?}");
         assert!((18.0..=26.0).contains(&(row.late / row.stalls)), "{row:?}");
-        assert!((760..=910).contains(&row.p99.as_millis()), "{row:?}");
+        assert!((750..=900).contains(&row.p99.as_millis()), "{row:?}");
         assert!((1_000..=1_100).contains(&row.max.as_millis()), "{row:?}");
         assert!((460.0..=470.0).contains(&row.alone_messages), "{row:?}");
         assert!((row.alone_late - 121.0).abs() < ALONE_DEVIATION, "{row:?}");
