@@ -7,8 +7,9 @@
 //! - `push` 2 workers of 2 processes, 900 tasks at 60 a second;
 //! - `alone` one socket, 50 messages a second in, a second thread sending each 1-10 ms, 10 s.
 //!
-//! [`WAKE_LATENCY`] is the only free number, and one value fits both. Everything else is the
-//! original's own constant, or was measured on it without any stall; each stands where it is used.
+//! [`WAKE_LATENCY`] is the only number that was chosen by the stalls, and one value fits both loads.
+//! The others are the original's own constants, or delays that its runs without stalls show, or
+//! (below a millisecond or two) guesses; each stands where it is used.
 //!
 //! | measured on the original | stalls | late | p99 | longest | alone |
 //! |---|---|---|---|---|---|

@@ -37,7 +37,7 @@ const NO_OP: (Duration, Duration) = (Duration::from_millis(4), Duration::from_mi
 /// The worker's result sender looks so often.
 const LOOK_EACH: Duration = Duration::from_millis(10);
 
-/// The worker's beat, and how long the dispatcher takes to answer it.
+/// The worker's beat, and how long the dispatcher takes to answer it (a guess).
 const BEAT_EACH: Duration = Duration::from_secs(1);
 const ANSWER_AFTER: (Duration, Duration) =
     (Duration::from_micros(500), Duration::from_micros(2_000));

@@ -8,7 +8,7 @@ use mpcsfaas_transport_sim::mailbox::Socket;
 use super::Sockets;
 
 /// What the reading thread does with a message before it polls again: parse the JSON and hand
-/// the task to the pool.
+/// the task to the pool. A guess: sends in this time do no harm.
 const HANDLING: Duration = Duration::from_micros(300);
 
 /// A process' socket, or sockets.
