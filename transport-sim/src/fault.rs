@@ -168,13 +168,15 @@ impl World {
         self.see(What::Healed);
         self.partitions.clear();
         self.revive(Place::Store);
-        self.store_begins();
         for index in 0..self.dispatchers.len() {
             self.revive(Place::Dispatcher(index));
-            self.schedule(Duration::ZERO, Event::StoreBack(index));
         }
         for index in 0..self.workers.len() {
             self.revive(Place::Worker(index));
+        }
+        // Only now: who stood still first learns what happened meanwhile.
+        for index in 0..self.dispatchers.len() {
+            self.schedule(Duration::ZERO, Event::StoreBack(index));
         }
     }
 

@@ -24,6 +24,8 @@
 //! `children` (scripted Python), `client`, `fault`; for the original: [`guest`], `guests`, `redis`;
 //! for judges: [`history`], `watch`, [`marks`], [`chain`] (the hash of a run); for people:
 //! [`trace`], `telling`; for planted bugs: [`tamper`].
+//! [`mailbox`] stands apart: libzmq's socket when several threads use it, which no machine of ours
+//! does.
 
 pub mod chain;
 pub mod chance;
@@ -39,6 +41,7 @@ pub mod history;
 pub mod knobs;
 mod link;
 mod lives;
+pub mod mailbox;
 pub mod marks;
 mod node;
 pub mod place;

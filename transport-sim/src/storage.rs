@@ -222,7 +222,7 @@ impl World {
         }
         self.see(What::Over { node: Place::Store });
         for index in 0..self.dispatchers.len() {
-            self.store_back(index);
+            self.schedule(Duration::ZERO, Event::StoreBack(index));
         }
     }
 }
