@@ -17,6 +17,11 @@ use crate::checkers::{self, Checker, Setting};
 /// process. The judge of P1 has a tighter bound of its own; this one only ends the run.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a task costs at least beyond its run: claim, run, commit, acknowledgement, each there and
+/// back; and a child that has to be replaced after it.
+const ROUND_TRIPS: u32 = 10;
+const SPAWN: Duration = Duration::from_millis(100);
+
 /// How long after the last task the sessions may take to settle.
 const SETTLING: Duration = Duration::from_secs(10);
 
@@ -254,8 +259,9 @@ fn go(
     watch: &mut Watch<'_>,
     done_at: &mut Option<Instant>,
 ) -> Result<(), Violation> {
+    let latency = world.plan().shape.latency;
     let submits = world.plan().submits.iter();
-    let work: Duration = submits.map(|submit| submit.runs).sum();
+    let work: Duration = submits.map(|submit| submit.runs + ROUND_TRIPS * latency + SPAWN).sum();
     let healed_at = world.plan().heal_at;
     let last = healed_at + PATIENCE + work;
     let mut checks = Checks::new(world);
