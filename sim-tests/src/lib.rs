@@ -10,6 +10,8 @@
 //! The first broken promise ends a run, and a run is the same each time: `docs/TESTING.md` says how
 //! to replay a seed.
 
+pub mod bugs;
 pub mod checkers;
+pub mod determinism;
 pub mod run;
 pub mod shared_socket;

@@ -261,7 +261,9 @@ fn go(
 ) -> Result<(), Violation> {
     let latency = world.plan().shape.latency;
     let submits = world.plan().submits.iter();
-    let work: Duration = submits.map(|submit| submit.runs + ROUND_TRIPS * latency + SPAWN).sum();
+    let work: Duration = submits
+        .map(|submit| submit.runs + ROUND_TRIPS * latency + SPAWN)
+        .sum();
     let healed_at = world.plan().heal_at;
     let last = healed_at + PATIENCE + work;
     let mut checks = Checks::new(world);

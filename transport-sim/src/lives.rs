@@ -45,7 +45,8 @@ impl World {
     }
 
     fn begin(&mut self, place: Place, process: Process) {
-        self.node_mut(place).live(Some(process));
+        let now = self.now;
+        self.node_mut(place).live(now, Some(process));
         self.see(What::Arrived(place));
     }
 
@@ -124,7 +125,8 @@ impl World {
                 by_itself,
             });
         }
-        self.node_mut(place).live(None);
+        let now = self.now;
+        self.node_mut(place).live(now, None);
         match place {
             Place::Client | Place::Store => {}
             Place::Dispatcher(index) => {

@@ -20,6 +20,8 @@ pub(crate) struct Node {
     pub(crate) process: Option<Process>,
     /// Grows with each start and end: what was meant for an earlier life is dropped.
     pub(crate) life: u64,
+    /// When this life began, in world time.
+    pub(crate) since: Instant,
     pub(crate) clock: Clock,
     /// Stands still until then.
     pub(crate) paused: Option<Instant>,
@@ -57,6 +59,7 @@ impl Node {
         Node {
             process: None,
             life: 0,
+            since: Instant::ZERO,
             clock,
             paused: None,
             backlog: VecDeque::new(),
@@ -69,9 +72,10 @@ impl Node {
     }
 
     /// A new life, of this process or of none.
-    pub(crate) fn live(&mut self, process: Option<Process>) {
+    pub(crate) fn live(&mut self, now: Instant, process: Option<Process>) {
         self.process = process;
         self.life += 1;
+        self.since = now;
         self.paused = None;
         self.slow = None;
         self.backlog.clear();

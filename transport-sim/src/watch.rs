@@ -1,6 +1,8 @@
 //! What is seen of a step, for the judges: rows that changed, workers that changed, lines that grew.
 
 use mpcsfaas_core::id::TaskId;
+use std::time::Duration;
+
 use mpcsfaas_core::store::Row as StoreRow;
 use mpcsfaas_core::store::op::{Reply, Verdict};
 use mpcsfaas_core::task::{FailureKind, Status};
@@ -31,6 +33,9 @@ pub(crate) struct Watch {
 /// The most tasks and results that a worker holds: 32 waiting and one running a process, and
 /// results that are not acknowledged are within its credit.
 const HELD_A_PROCESS: usize = 33 + 1;
+
+/// A worker that has just started may still be on its way in.
+const SETTLED: Duration = Duration::from_secs(5);
 
 /// The most messages under way on one connection; far below the high-water mark.
 const MESSAGES: usize = 10_000;
@@ -337,7 +342,8 @@ impl World {
         }
     }
 
-    /// Live workers that are in no dispatcher's roster with their present session.
+    /// Live workers that are in no dispatcher's roster with their present session, although they
+    /// have had the time.
     fn outside(&self) -> Vec<Place> {
         let rosters: std::collections::BTreeSet<_> = (0..self.dispatchers.len())
             .filter_map(|index| self.dispatcher(index))
@@ -347,7 +353,8 @@ impl World {
         let is_outside = |index: &usize| {
             self.worker(*index).is_some_and(|worker| {
                 let seated = rosters.contains(&(worker.id().into(), worker.session()));
-                !worker.is_welcome() || !seated
+                let settled = self.now.since(self.workers[*index].node.since) > SETTLED;
+                settled && (!worker.is_welcome() || !seated)
             })
         };
         (0..self.workers.len())

@@ -195,6 +195,18 @@ impl Store {
         self.tasks.iter().map(|(id, row)| (*id, row))
     }
 
+    /// All functions, by id.
+    pub fn functions(&self) -> impl Iterator<Item = (FunctionId, &Function)> {
+        self.functions.iter().map(|(id, function)| (*id, function))
+    }
+
+    /// All lease records.
+    pub fn leases(&self) -> impl Iterator<Item = (Incarnation, &Lease)> {
+        self.leases
+            .iter()
+            .map(|(incarnation, lease)| (*incarnation, lease))
+    }
+
     /// An incarnation's lease record.
     pub fn lease(&self, incarnation: Incarnation) -> Option<&Lease> {
         self.leases.get(&incarnation)
