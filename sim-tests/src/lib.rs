@@ -12,4 +12,5 @@
 
 pub mod checkers;
 pub mod run;
+pub mod scenario_file;
 pub mod shrink;
