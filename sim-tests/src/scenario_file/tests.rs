@@ -217,130 +217,133 @@ fn error(line: &str, other: &str) -> String {
     error.in_file("f.toml").to_string()
 }
 
+/// A line of the small file, what stands there instead, and what reading says.
+const MISTAKES: [(&str, &str, &str); 26] = [
+    (
+        "heal_at = \"20s\"",
+        "heal_at = 20s",
+        "f.toml:8:11: not TOML: ",
+    ),
+    (
+        "version = 1",
+        "version = 2",
+        "f.toml:2:11: version 2 is unknown: this program reads version 1",
+    ),
+    ("version = 1", "", "f.toml:1:1: the file needs `version`"),
+    (
+        "heal_at = \"20s\"",
+        "",
+        "f.toml:5:1: [world] needs `heal_at`",
+    ),
+    (
+        "dispatchers = 2",
+        "dispatchers = 0",
+        "f.toml:6:15: 0 is out of range: 1 to 1000",
+    ),
+    (
+        "dispatchers = 2",
+        "dispatchers = []",
+        "f.toml:6:15: 0 is out of range: 1 to 1000",
+    ),
+    (
+        "workers = 2",
+        "workers = \"2\"",
+        "f.toml:7:11: expected a whole number, found a text",
+    ),
+    ("workers = 2", "", "f.toml:5:1: [world] needs `workers`"),
+    (
+        "workers = 2",
+        "workers = 2\nworker = [{ processes = 2 }]",
+        "f.toml:5:1: write `workers` or `[[world.worker]]`, not both",
+    ),
+    (
+        "runs = \"2s\"",
+        "runs = \"2s\"\nrun = 1",
+        "f.toml:13:1: [[submit]] has no `run`; it may have at, task, runs, ends, timeout, \
+             at_most_once, count or every",
+    ),
+    (
+        "every = \"10ms\"",
+        "every = \"10 ms\"",
+        "f.toml:14:9: `10 ms` has no unit that is known: write ns, us, ms, s or min",
+    ),
+    (
+        "ends = \"hangs\"",
+        "ends = \"ends\"",
+        "f.toml:20:8: `ends` means nothing here; write returns, raises, exits, crashes, hangs \
+             or returns-too-much",
+    ),
+    (
+        "task = \"0000000a-0000-0000-0000-000000000000\"",
+        "task = \"2\"",
+        "f.toml:18:8: the task `2` is submitted twice",
+    ),
+    (
+        "task = \"0000000a-0000-0000-0000-000000000000\"",
+        "task = \"two\"",
+        "f.toml:18:8: `two` names no task: write a number or a UUID",
+    ),
+    (
+        "task = \"3\"",
+        "task = \"9\"",
+        "f.toml:33:8: no [[submit]] has the task `9`",
+    ),
+    (
+        "node = \"W0\"",
+        "node = \"W9\"",
+        "f.toml:26:8: there is no W9: the world has 2 workers, counted from 0",
+    ),
+    ("node = \"W0\"", "", "f.toml:24:1: [[fault]] needs `node`"),
+    (
+        "node = \"W0\"",
+        "node = \"w0\"",
+        "f.toml:26:8: `w0` is no place: C is the client",
+    ),
+    (
+        "what = \"pause\"",
+        "what = \"cut\"",
+        "f.toml:28:1: [[fault]] has no `for`; it may have at, what or node",
+    ),
+    (
+        "what = \"pause\"",
+        "what = \"store-cut\"",
+        "f.toml:26:8: `store-cut` cannot befall W0: write a dispatcher, such as D0",
+    ),
+    (
+        "for = \"good\"",
+        "by = \"-2s\"",
+        "f.toml:24:1: [[fault]] needs `for`",
+    ),
+    (
+        "on = \"dial W1\"",
+        "on = \"dial D1\"",
+        "f.toml:37:6: `dial D1` means nothing here; write up W0, down W0, dial W0,",
+    ),
+    (
+        "on = \"dial W1\"",
+        "on = \"up W1\"",
+        "f.toml:38:8: `to` bends only `dial`",
+    ),
+    (
+        "dispatcher = \"D1\"",
+        "dispatcher = \"D2\"",
+        "f.toml:39:14: there is no D2: the world has 2 dispatchers, counted from 0",
+    ),
+    (
+        "breaks = \"P1\"",
+        "breaks = \"P14\"",
+        "f.toml:42:10: `P14` means nothing here; write P1, P2,",
+    ),
+    (
+        "breaks = \"P1\"",
+        "",
+        "f.toml:41:1: [expect] needs `breaks` or `keeps`",
+    ),
+];
+
 #[test]
 fn every_mistake_is_told_with_its_place_and_a_hint() {
-    for (line, other, expected) in [
-        (
-            "heal_at = \"20s\"",
-            "heal_at = 20s",
-            "f.toml:8:11: not TOML: ",
-        ),
-        (
-            "version = 1",
-            "version = 2",
-            "f.toml:2:11: version 2 is unknown: this program reads version 1",
-        ),
-        ("version = 1", "", "f.toml:1:1: the file needs `version`"),
-        (
-            "heal_at = \"20s\"",
-            "",
-            "f.toml:5:1: [world] needs `heal_at`",
-        ),
-        (
-            "dispatchers = 2",
-            "dispatchers = 0",
-            "f.toml:6:15: 0 is out of range: 1 to 1000",
-        ),
-        (
-            "dispatchers = 2",
-            "dispatchers = []",
-            "f.toml:6:15: 0 is out of range: 1 to 1000",
-        ),
-        (
-            "workers = 2",
-            "workers = \"2\"",
-            "f.toml:7:11: expected a whole number, found a text",
-        ),
-        ("workers = 2", "", "f.toml:5:1: [world] needs `workers`"),
-        (
-            "workers = 2",
-            "workers = 2\nworker = [{ processes = 2 }]",
-            "f.toml:5:1: write `workers` or `[[world.worker]]`, not both",
-        ),
-        (
-            "runs = \"2s\"",
-            "runs = \"2s\"\nrun = 1",
-            "f.toml:13:1: [[submit]] has no `run`; it may have at, task, runs, ends, timeout, \
-             at_most_once, count or every",
-        ),
-        (
-            "every = \"10ms\"",
-            "every = \"10 ms\"",
-            "f.toml:14:9: `10 ms` has no unit that is known: write ns, us, ms, s or min",
-        ),
-        (
-            "ends = \"hangs\"",
-            "ends = \"ends\"",
-            "f.toml:20:8: `ends` means nothing here; write returns, raises, exits, crashes, hangs \
-             or returns-too-much",
-        ),
-        (
-            "task = \"0000000a-0000-0000-0000-000000000000\"",
-            "task = \"2\"",
-            "f.toml:18:8: the task `2` is submitted twice",
-        ),
-        (
-            "task = \"0000000a-0000-0000-0000-000000000000\"",
-            "task = \"two\"",
-            "f.toml:18:8: `two` names no task: write a number or a UUID",
-        ),
-        (
-            "task = \"3\"",
-            "task = \"9\"",
-            "f.toml:33:8: no [[submit]] has the task `9`",
-        ),
-        (
-            "node = \"W0\"",
-            "node = \"W9\"",
-            "f.toml:26:8: there is no W9: the world has 2 workers, counted from 0",
-        ),
-        ("node = \"W0\"", "", "f.toml:24:1: [[fault]] needs `node`"),
-        (
-            "node = \"W0\"",
-            "node = \"w0\"",
-            "f.toml:26:8: `w0` is no place: C is the client",
-        ),
-        (
-            "what = \"pause\"",
-            "what = \"cut\"",
-            "f.toml:28:1: [[fault]] has no `for`; it may have at, what or node",
-        ),
-        (
-            "what = \"pause\"",
-            "what = \"store-cut\"",
-            "f.toml:26:8: `store-cut` cannot befall W0: write a dispatcher, such as D0",
-        ),
-        (
-            "for = \"good\"",
-            "by = \"-2s\"",
-            "f.toml:24:1: [[fault]] needs `for`",
-        ),
-        (
-            "on = \"dial W1\"",
-            "on = \"dial D1\"",
-            "f.toml:37:6: `dial D1` means nothing here; write up W0, down W0, dial W0,",
-        ),
-        (
-            "on = \"dial W1\"",
-            "on = \"up W1\"",
-            "f.toml:38:8: `to` bends only `dial`",
-        ),
-        (
-            "dispatcher = \"D1\"",
-            "dispatcher = \"D2\"",
-            "f.toml:39:14: there is no D2: the world has 2 dispatchers, counted from 0",
-        ),
-        (
-            "breaks = \"P1\"",
-            "breaks = \"P14\"",
-            "f.toml:42:10: `P14` means nothing here; write P1, P2,",
-        ),
-        (
-            "breaks = \"P1\"",
-            "",
-            "f.toml:41:1: [expect] needs `breaks` or `keeps`",
-        ),
-    ] {
+    for (line, other, expected) in MISTAKES {
         let found = error(line, other);
         assert!(found.starts_with(expected), "\n{found}\n{expected}");
     }

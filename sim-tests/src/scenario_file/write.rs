@@ -200,51 +200,45 @@ fn fault(page: &mut Page, fault: &Fault, submits: &[Submit]) {
     ) {
         page.text("node", &fault.node.to_string());
     }
-    let what = match fault.what {
-        Trouble::Cut => "cut",
-        Trouble::Clog(_) => "clog",
-        Trouble::Partition { .. } => "partition",
-        Trouble::Slow { .. } => "slow",
-        Trouble::Pause(_) => "pause",
-        Trouble::Crash(_) => "crash",
-        Trouble::Leave(_) => "leave",
-        Trouble::StoreCut(_) => "store-cut",
-        Trouble::ClockDrift(_) => "clock-drift",
-        Trouble::ClockJump { .. } => "clock-jump",
-        Trouble::Cancel(_) => "cancel",
-        Trouble::Junk => "junk",
-        Trouble::Impostor => "impostor",
-    };
-    page.text("what", what);
+    let mut what = |what| page.text("what", what);
     match fault.what {
-        Trouble::Cut | Trouble::Junk | Trouble::Impostor => {}
-        Trouble::Clog(time)
-        | Trouble::Pause(time)
-        | Trouble::Crash(time)
-        | Trouble::Leave(time)
-        | Trouble::StoreCut(time) => lasts(page, time),
+        Trouble::Cut => what("cut"),
+        Trouble::Junk => what("junk"),
+        Trouble::Impostor => what("impostor"),
+        Trouble::Clog(time) => lasting(page, "clog", time),
+        Trouble::Pause(time) => lasting(page, "pause", time),
+        Trouble::Crash(time) => lasting(page, "crash", time),
+        Trouble::Leave(time) => lasting(page, "leave", time),
+        Trouble::StoreCut(time) => lasting(page, "store-cut", time),
         Trouble::Partition { from, way, time } => {
+            lasting(page, "partition", time);
             page.text("from", &Place::Dispatcher(from).to_string());
             page.text("way", words::word(&words::WAYS, &way));
-            lasts(page, time);
         }
         Trouble::Slow { by, time } => {
+            lasting(page, "slow", time);
             page.time("by", by);
-            lasts(page, time);
         }
-        Trouble::ClockDrift(ppm) => page.key("ppm", ppm),
-        Trouble::ClockJump { millis } => page.text("by", &time::write_signed(millis)),
+        Trouble::ClockDrift(ppm) => {
+            what("clock-drift");
+            page.key("ppm", ppm);
+        }
+        Trouble::ClockJump { millis } => {
+            what("clock-jump");
+            page.text("by", &time::write_signed(millis));
+        }
         // A plan that cancels a task it does not have is written so that reading it says so.
         Trouble::Cancel(place) => {
-            let task = submits
-                .get(place)
-                .map(|submit| words::write_task(submit.task));
+            what("cancel");
+            let task = submits.get(place);
+            let task = task.map(|submit| words::write_task(submit.task));
             page.text("task", &task.unwrap_or_default());
         }
     }
 }
 
-fn lasts(page: &mut Page, time: Duration) {
+fn lasting(page: &mut Page, what: &str, time: Duration) {
+    page.text("what", what);
     match time {
         FOR_GOOD => page.text("for", words::GOOD),
         time => page.time("for", time),
