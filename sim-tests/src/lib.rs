@@ -11,6 +11,8 @@
 //! to replay a seed.
 
 pub mod checkers;
+pub mod regression;
 pub mod run;
 pub mod scenario_file;
 pub mod shrink;
+pub mod trace;
