@@ -13,5 +13,9 @@
 pub mod bugs;
 pub mod checkers;
 pub mod determinism;
+pub mod regression;
 pub mod run;
+pub mod scenario_file;
 pub mod shared_socket;
+pub mod shrink;
+pub mod trace;

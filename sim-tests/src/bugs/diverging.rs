@@ -18,7 +18,7 @@ pub const DIVERGING: Tampers = Tampers {
     store: None,
 };
 
-/// Tells one more credit at each 97th beat of the process.
+/// Tells one more credit at each 13th beat of the process.
 #[derive(Debug)]
 struct Diverging;
 
@@ -26,7 +26,7 @@ impl Tamper<Worker> for Diverging {
     fn output(&mut self, _now: Instant, _worker: &Worker, mut output: Output) -> Vec<Output> {
         if let Output::Send(message) = &mut output
             && let ToDispatcher::Beat { credit, .. } = &mut message.body
-            && BEATS.fetch_add(1, Ordering::Relaxed) % 97 == 96
+            && BEATS.fetch_add(1, Ordering::Relaxed) % 13 == 12
         {
             *credit += 1;
         }
