@@ -12,3 +12,4 @@
 
 pub mod checkers;
 pub mod run;
+pub mod seed_model;
