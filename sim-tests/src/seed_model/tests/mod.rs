@@ -6,6 +6,7 @@ mod local;
 mod pull;
 mod push;
 mod stall;
+mod wired;
 mod workers;
 
 use std::collections::{BTreeMap, VecDeque};
