@@ -26,13 +26,46 @@
 //! | `wire` | the JSON, both ways |
 //! | [`stall_rule`] | how many tasks wait for dead workers, by arithmetic alone |
 //!
-//! The machines expect that every request to Redis is answered, if only by an error, and that
-//! nobody steps them after [`Order::Exit`](mpcsfaas_transport_sim::guest::Order::Exit). They start
-//! with their first step, which is due at once.
+//! # Its failures
+//!
+//! Comments name them by number. What is missing needs real processes: 13, a killed dispatcher's
+//! children run on, and 24, the gateway unpickles what users send.
+//!
+//! | | mode | what happens | why |
+//! |---|---|---|---|
+//! | 1 | all | published while nobody listens: QUEUED for ever | `desk` |
+//! | 2 | push | after a dispatcher's restart nobody registers again | [`push_dispatcher`] |
+//! | 3 | pull | the dispatcher ends during a question: the worker hangs | [`pull_worker`] |
+//! | 4 | push | a worker that was paused beats, and gets no task | [`push_dispatcher`] |
+//! | 5 | pull | a removed worker is served: its tasks have no guard | [`pull_dispatcher`] |
+//! | 6 | all | a late result of a requeued task is overwritten | `desk` |
+//! | 7 | push | a killed worker's tasks are RUNNING until the scan | `desk` |
+//! | 8 | all | a function that ends its process: RUNNING for ever | `pool` |
+//! | 9 | both | the first worker takes all, a newcomer idles | [`pull_worker`], `roster` |
+//! | 10 | push | a signal drops a finished result | [`push_worker`] |
+//! | 11 | pull | a signal while the dispatcher hangs: never exits | [`pull_worker`] |
+//! | 12 | local | a signal while a task runs: RUNNING for ever | [`local_dispatcher`] |
+//! | 14 | push | a worker that starts first gives up | [`push_worker`] |
+//! | 15 | all | Redis away for a while: deaf for ever | the dispatchers |
+//! | 16 | all | two dispatchers run each task twice | the dispatchers |
+//! | 17 | both | anybody ends a task, in any status | `desk` |
+//! | 18 | both | one that only beats keeps its tasks RUNNING | `roster` |
+//! | 19 | push | a name that registers again has its tasks forgotten | `roster` |
+//! | 20 | push | a worker is removed between choice and send: RUNNING for ever | [`push_dispatcher`] |
+//! | 21 | all | Redis fails after the task left the queue: lost | `redis`, `desk` |
+//! | 22 | all | a requeue overwrites a result | `redis`, `desk` |
+//! | 23 | push | frames of two threads interleave | `router` |
+//!
+//! # For the world that runs them
+//!
+//! Each machine's first step is due at once; there it binds, connects, subscribes. Every request to
+//! Redis is answered, if only by an error. A DEALER's peer at the ROUTER has the identity that the
+//! worker connected with: its name. After [`Order::Exit`](mpcsfaas_transport_sim::guest::Order::Exit)
+//! nobody steps a machine.
 //!
 //! One thing is worse here than in the original. Its pool puts a new process in the place of one
-//! that ended itself; the task it ran is never heard of again. Here nobody is told of such an end,
-//! so that the place stays taken as well.
+//! that ended itself, and only the task is never heard of again. Here nobody is told of such an end,
+//! so that its place stays taken as well.
 
 mod desk;
 pub mod gateway;
@@ -58,6 +91,8 @@ pub use self::pull_dispatcher::PullDispatcher;
 pub use self::pull_worker::PullWorker;
 pub use self::push_dispatcher::PushDispatcher;
 pub use self::push_worker::PushWorker;
+
+// All constants are the original's own.
 
 /// A worker beats this often.
 pub const BEAT: Duration = Duration::from_secs(1);

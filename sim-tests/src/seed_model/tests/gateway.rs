@@ -28,6 +28,7 @@ fn without_redis_nothing_is_accepted() {
     let mut bench = Bench::start(Gateway::new(Instant::ZERO));
     bench.away = true;
     bench.tell(submitted());
-    bench.settle();
+    bench.answer();
+    assert!(bench.asked.is_empty());
     assert!(bench.orders.is_empty());
 }

@@ -61,6 +61,17 @@ fn the_one_with_the_fewest_tasks_is_chosen_then_the_earliest() {
 }
 
 #[test]
+fn a_beat_waits_until_the_result_before_it_is_written() {
+    let mut bench = push_with_workers(&["a"]);
+    bench.queue(T1);
+    bench.hear("stranger", &completed(T1, "one"));
+    bench.hear("a", &Says::Heartbeat);
+    assert!(bench.sent().is_empty());
+    bench.settle();
+    assert_eq!(bench.sent(), [("a".to_owned(), Told::Ok)]);
+}
+
+#[test]
 fn the_pusher_sleeps_longer_without_workers() {
     let mut bench = push();
     assert_eq!(bench.deadline(), Some(Instant::ZERO + millis(500)));
@@ -239,7 +250,7 @@ fn of_two_dispatchers_each_sends_the_task() {
 /// 23
 #[test]
 fn frames_of_two_threads_interleave_if_something_comes_between() {
-    let body_of = |gap: Option<Duration>| {
+    let sent_with = |gap: Option<Duration>| {
         let mut bench = push_with(DispatcherConfig {
             frame_gap: gap,
             ..DispatcherConfig::default()
@@ -257,9 +268,9 @@ fn frames_of_two_threads_interleave_if_something_comes_between() {
         bench.run(millis(50));
         bench.orders
     };
-    let apart = body_of(None);
-    assert_eq!(apart.len(), 2);
-    let mixed = body_of(Some(Duration::from_micros(20)));
+    let whole = sent_with(None);
+    assert_eq!(whole.len(), 2);
+    let mixed = sent_with(Some(Duration::from_micros(20)));
     let expected = Order::Send {
         peer: peer("a"),
         body: Bytes::from_static(b"b"),
