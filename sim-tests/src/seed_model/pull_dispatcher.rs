@@ -49,10 +49,9 @@ impl PullDispatcher {
                     self.serve(now, orders);
                 }
             }
-            Fact::Terminated => orders.push(Order::Exit),
             // The subscription is gone with the connection, and nobody subscribes again (15).
             Fact::RedisLost | Fact::RedisBack => {}
-            Fact::Submitted { .. } | Fact::Ran { .. } => {}
+            Fact::Submitted { .. } | Fact::Ran { .. } | Fact::Terminated => {}
         }
     }
 
@@ -136,8 +135,10 @@ impl Guest for PullDispatcher {
             orders.push(Order::Bind { lock_step: true });
             self.desk.subscribe(orders);
         }
-        if let Some(fact) = fact {
-            self.take_in(now, fact, orders);
+        match fact {
+            Some(Fact::Terminated) => return orders.push(Order::Exit),
+            Some(fact) => self.take_in(now, fact, orders),
+            None => {}
         }
         self.desk.scan(now, orders);
     }

@@ -60,15 +60,15 @@ impl PushDispatcher {
         match fact {
             Fact::Published(task) => self.desk.queue.push_back(task),
             Fact::Received { peer, body } => {
-                self.inbox
-                    .extend(wire::decode_worker(&body).map(|message| (peer, message)));
-                self.receive(now, orders);
+                if let Some(message) = wire::decode_worker(&body) {
+                    self.inbox.push_back((peer, message));
+                    self.receive(now, orders);
+                }
             }
             Fact::Redis { request, reply } => self.replied(now, request, reply, orders),
-            Fact::Terminated => orders.push(Order::Exit),
             // The subscription is gone with the connection, and nobody subscribes again (15).
             Fact::RedisLost | Fact::RedisBack => {}
-            Fact::Submitted { .. } | Fact::Ran { .. } => {}
+            Fact::Submitted { .. } | Fact::Ran { .. } | Fact::Terminated => {}
         }
     }
 
@@ -171,8 +171,10 @@ impl Guest for PushDispatcher {
             orders.push(Order::Bind { lock_step: false });
             self.desk.subscribe(orders);
         }
-        if let Some(fact) = fact {
-            self.take_in(now, fact, orders);
+        match fact {
+            Some(Fact::Terminated) => return orders.push(Order::Exit),
+            Some(fact) => self.take_in(now, fact, orders),
+            None => {}
         }
         self.router.write_due(now, orders);
         self.desk.scan(now, orders);

@@ -82,13 +82,8 @@ impl PushWorker {
                     send_at.get_or_insert(next_look(*since, now));
                 }
             }
-            Fact::Terminated => {
-                if self.config.goodbye {
-                    self.say(&Says::Unregister, orders);
-                }
-                orders.push(Order::Exit);
-            }
-            Fact::Submitted { .. }
+            Fact::Terminated
+            | Fact::Submitted { .. }
             | Fact::Redis { .. }
             | Fact::Published(_)
             | Fact::RedisLost
@@ -113,11 +108,8 @@ impl PushWorker {
                 beat_at, send_at, ..
             } => {
                 let sends = send_at.take_if(|at| *at <= now).is_some();
-                let beats = *beat_at <= now;
-                if beats {
+                if *beat_at <= now {
                     *beat_at = now + self.config.beat;
-                }
-                if beats {
                     self.say(&Says::Heartbeat, orders);
                 }
                 if sends {
@@ -133,6 +125,13 @@ impl PushWorker {
         }
     }
 
+    fn exit(&self, orders: &mut Vec<Order>) {
+        if self.config.goodbye {
+            self.say(&Says::Unregister, orders);
+        }
+        orders.push(Order::Exit);
+    }
+
     fn say(&self, says: &Says, orders: &mut Vec<Order>) {
         orders.push(Order::Send {
             peer: wire::other_side(),
@@ -143,8 +142,10 @@ impl PushWorker {
 
 impl Guest for PushWorker {
     fn step(&mut self, now: Instant, fact: Option<Fact>, orders: &mut Vec<Order>) {
-        if let Some(fact) = fact {
-            self.take_in(now, fact, orders);
+        match fact {
+            Some(Fact::Terminated) => return self.exit(orders),
+            Some(fact) => self.take_in(now, fact, orders),
+            None => {}
         }
         self.look_at_the_clock(now, orders);
     }
