@@ -16,6 +16,7 @@ pub mod determinism;
 pub mod regression;
 pub mod run;
 pub mod scenario_file;
+pub mod seed_model;
 pub mod shared_socket;
 pub mod shrink;
 pub mod trace;
