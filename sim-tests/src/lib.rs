@@ -1,18 +1,17 @@
-//! Seeded runs of the simulated world, and the checkers that judge them.
+//! The checkers that judge runs of the simulated world.
 //!
-//! A seed draws a world and its faults (`mpcsfaas_transport_sim::Knobs::swarm`). [`run`] takes it
-//! through three phases: trouble, in which anything may go wrong; healing, after which nothing does;
-//! and a bounded time in which everything must come right. After each event the machine that moved
-//! checks its own invariants, and every checker looks. [`checkers`] has one file for each promise
-//! that is judged here; those of `docs/PROTOCOL.md` that are missing are tests of single machines
-//! and of the real thing.
+//! A run is a plan (`mpcsfaas_transport_sim::plan`) and leaves a history
+//! (`mpcsfaas_transport_sim::history`): what was seen, and how it ended. The history is all that a
+//! checker looks at, so it can be shown a made-up one that breaks its promise, and it judges the
+//! original's processes as it judges ours.
 //!
-//! The first broken promise ends a run, and a run is the same each time: `docs/TESTING.md` says how
-//! to replay a seed.
+//! Reading order: [`checkers`] (what a checker is, what its bounds depend on, and one file for each
+//! promise of `docs/PROTOCOL.md`), [`oracle`] (whether what a client saw can be explained), [`run`].
 
 pub mod bugs;
 pub mod checkers;
 pub mod determinism;
+pub mod oracle;
 pub mod regression;
 pub mod run;
 pub mod scenario_file;

@@ -1,70 +1,75 @@
-//! The checkers.
-use mpcsfaas_transport_sim::history::{End, Seen};
-use mpcsfaas_transport_sim::plan::Plan;
-use std::time::Duration;
+//! The checkers: one file for each promise. They look at a history and at nothing else.
+//!
+//! Reading order: this file (what a checker is), `setting` (what bounds depend on), `clean` (since
+//! when a place has been out of trouble), `each` (a value for each worker), then the promises.
 
-/// Setting.
-#[derive(Debug)]
-pub struct Setting;
-impl Setting {
-    /// of
-    pub fn of(_plan: &Plan) -> Setting {
-        Setting
-    }
-}
+mod clean;
+mod each;
+mod p01_every_task_ends;
+mod p02_results_do_not_change;
+mod p03_only_the_current_attempt_commits;
+mod p04_credit_is_kept;
+mod p05_status_moves_by_the_table;
+mod p06_live_workers_work_again;
+mod p07_leavers_hand_back;
+mod p08_nobody_blocks_another;
+mod p09_a_paused_dispatcher_is_patient;
+mod p10_repeats_are_harmless;
+mod p11_no_attempt_starts_twice;
+mod p12_running_work_is_adopted;
+mod p13_lines_have_limits;
+mod setting;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use mpcsfaas_transport_sim::history::{End, Seen};
+
+pub use self::setting::Setting;
+use crate::oracle::Oracle;
+
 /// Judges one promise.
 pub trait Checker {
-    /// Which.
+    /// Which, such as `P7`.
     fn promise(&self) -> &'static str;
-    /// Looks.
+
+    /// Looks at one thing that was seen. It costs as much as the thing touches.
+    ///
+    /// # Errors
+    /// How the promise was broken.
     fn observe(&mut self, seen: &Seen) -> Result<(), String>;
-    /// Ends.
+
+    /// Looks at the end of a run.
+    ///
+    /// # Errors
+    /// How the promise was broken.
     fn finish(&mut self, _end: &End) -> Result<(), String> {
         Ok(())
     }
-    /// Premises.
+
+    /// How often its premise held: a checker whose premise never held has judged nothing.
     fn premises(&self) -> u64;
 }
-struct P1;
-impl Checker for P1 {
-    fn promise(&self) -> &'static str {
-        "P1"
-    }
-    fn observe(&mut self, _: &Seen) -> Result<(), String> {
-        Ok(())
-    }
-    fn finish(&mut self, end: &End) -> Result<(), String> {
-        let _ = Duration::ZERO;
-        if end.waits.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("{:?}", end.waits))
-        }
-    }
-    fn premises(&self) -> u64 {
-        1
-    }
-}
-struct P6;
-impl Checker for P6 {
-    fn promise(&self) -> &'static str {
-        "P6"
-    }
-    fn observe(&mut self, _: &Seen) -> Result<(), String> {
-        Ok(())
-    }
-    fn finish(&mut self, end: &End) -> Result<(), String> {
-        if end.outside.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("{:?}", end.outside))
-        }
-    }
-    fn premises(&self) -> u64 {
-        1
-    }
-}
-/// All.
-pub fn all(_setting: &Setting) -> Vec<Box<dyn Checker>> {
-    vec![Box::new(P1), Box::new(P6)]
+
+/// All checkers, fresh.
+pub fn all(setting: &Setting) -> Vec<Box<dyn Checker>> {
+    vec![
+        Box::new(p01_every_task_ends::EveryTaskEnds::new(setting)),
+        Box::new(p02_results_do_not_change::ResultsDoNotChange::default()),
+        Box::new(p03_only_the_current_attempt_commits::OnlyTheCurrentAttemptCommits::default()),
+        Box::new(p04_credit_is_kept::CreditIsKept::default()),
+        Box::new(p05_status_moves_by_the_table::StatusMovesByTheTable::default()),
+        Box::new(p06_live_workers_work_again::LiveWorkersWorkAgain::new(
+            setting,
+        )),
+        Box::new(p07_leavers_hand_back::LeaversHandBack::new(setting)),
+        Box::new(p08_nobody_blocks_another::NobodyBlocksAnother::new(setting)),
+        Box::new(p09_a_paused_dispatcher_is_patient::APausedDispatcherIsPatient::new(setting)),
+        Box::new(p10_repeats_are_harmless::RepeatsAreHarmless::new(setting)),
+        Box::new(p11_no_attempt_starts_twice::NoAttemptStartsTwice::default()),
+        Box::new(p12_running_work_is_adopted::RunningWorkIsAdopted::new(
+            setting,
+        )),
+        Box::new(p13_lines_have_limits::LinesHaveLimits::new(setting)),
+        Box::new(Oracle::new(setting)),
+    ]
 }

@@ -1,0 +1,229 @@
+//! P7: a worker that leaves says goodbye and hands back what it has not started.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use mpcsfaas_core::id::{Attempt, TaskId};
+use mpcsfaas_core::task::Status;
+use mpcsfaas_core::time::Instant;
+use mpcsfaas_core::wire::message::TaskRef;
+use mpcsfaas_transport_sim::history::{End, Seen, What, WorkerState};
+use mpcsfaas_transport_sim::place::Place;
+
+use super::clean::Clean;
+use super::each::Each;
+use super::{Checker, Setting};
+
+/// Waits for what leaving workers have not started to be in the queue again, and sees to it that
+/// they start nothing.
+#[derive(Debug)]
+pub(super) struct LeaversHandBack {
+    clean: Clean,
+    settling: Duration,
+    patience: Duration,
+    workers: Each<Leaver>,
+    /// The attempts under which rows are RUNNING.
+    running: BTreeMap<TaskId, Attempt>,
+    /// What is to come back, by time.
+    awaited: VecDeque<Awaited>,
+    premises: u64,
+}
+
+/// What is known of a worker.
+#[derive(Clone, Copy, Debug, Default)]
+struct Leaver {
+    /// The dispatcher that has welcomed it.
+    welcome: Option<Place>,
+    leaving: bool,
+}
+
+/// An attempt that a leaving worker has not started.
+#[derive(Clone, Copy, Debug)]
+struct Awaited {
+    since: Instant,
+    task: TaskRef,
+    worker: Place,
+    dispatcher: Place,
+}
+
+impl LeaversHandBack {
+    pub(super) fn new(setting: &Setting) -> LeaversHandBack {
+        LeaversHandBack {
+            clean: Clean::new(setting),
+            settling: setting.settling(),
+            // The Goodbye, and a requeue that waits for an operation under way and for its turn.
+            patience: 12 * setting.latency + Duration::from_millis(100),
+            workers: Each::default(),
+            running: BTreeMap::new(),
+            awaited: VecDeque::new(),
+            premises: 0,
+        }
+    }
+
+    fn see_worker(&mut self, state: &WorkerState) {
+        if let Place::Worker(index) = state.node {
+            self.workers.of(index).welcome = state.dispatcher.filter(|_| state.welcome);
+        }
+    }
+
+    fn leave(&mut self, since: Instant, worker: Place, unstarted: &[TaskRef]) {
+        let Place::Worker(index) = worker else {
+            return;
+        };
+        let leaver = self.workers.of(index);
+        let again = std::mem::replace(&mut leaver.leaving, true);
+        let Some(dispatcher) = leaver.welcome.filter(|_| !again) else {
+            return;
+        };
+        for task in unstarted {
+            if self.running.get(&task.task) == Some(&task.attempt) {
+                self.awaited.push_back(Awaited {
+                    since,
+                    task: *task,
+                    worker,
+                    dispatcher,
+                });
+            }
+        }
+    }
+
+    fn look(&mut self, now: Instant) -> Result<(), String> {
+        while let Some(awaited) = self.awaited.front().copied() {
+            let Awaited {
+                since,
+                task,
+                worker,
+                dispatcher,
+            } = awaited;
+            if now <= since + self.patience {
+                break;
+            }
+            self.awaited.pop_front();
+            // It may leave by itself meanwhile; nothing else may have happened.
+            let until = self
+                .clean
+                .hindered_until(worker)
+                .max(self.clean.trouble_until(dispatcher));
+            if until + self.settling > since {
+                continue;
+            }
+            self.premises += 1;
+            if self.running.get(&task.task) == Some(&task.attempt) {
+                return Err(format!(
+                    "{worker} left at {since:?} and has not handed back {task:?}, which it had not started"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&self, worker: Place, task: TaskRef) -> Result<(), String> {
+        let Place::Worker(index) = worker else {
+            return Ok(());
+        };
+        match self.workers.get(index).is_some_and(|leaver| leaver.leaving) {
+            true => Err(format!("{worker} is leaving and has started {task:?}")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Checker for LeaversHandBack {
+    fn promise(&self) -> &'static str {
+        "P7"
+    }
+
+    fn observe(&mut self, seen: &Seen) -> Result<(), String> {
+        if !self.awaited.is_empty() {
+            self.look(seen.at)?;
+        }
+        match &seen.what {
+            What::Worker(state) => self.see_worker(state),
+            What::Row(row) => {
+                match row.status {
+                    Status::Running => self.running.insert(row.task, row.attempt),
+                    Status::Queued | Status::Completed | Status::Failed => {
+                        self.running.remove(&row.task)
+                    }
+                };
+            }
+            What::Started { at, task } => self.start(*at, *task)?,
+            What::Leaving { node, unstarted } => self.leave(seen.at, *node, unstarted),
+            What::Arrived(Place::Worker(index)) => {
+                *self.workers.of(*index) = Leaver::default();
+                self.clean.observe(seen);
+            }
+            _ => self.clean.observe(seen),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, end: &End) -> Result<(), String> {
+        self.look(end.at)
+    }
+
+    fn premises(&self) -> u64 {
+        self.premises
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mpcsfaas_transport_sim::plan::Trouble;
+
+    use super::*;
+    use crate::checkers::testing::*;
+
+    /// W0 is asked to leave at 30 s while it holds the first attempt of task 7 unstarted.
+    fn leaving(history: History) -> History {
+        history
+            .see(What::Worker(worker(W0)))
+            .row(running(attempt(7, 1)))
+            .at(30_000)
+            .struck(W0, Trouble::Leave(Duration::from_secs(1)))
+            .see(What::Leaving {
+                node: W0,
+                unstarted: vec![attempt(7, 1)],
+            })
+    }
+
+    fn judge(history: History) -> Result<u64, String> {
+        history.judge_end(&mut LeaversHandBack::new(&setting()), &end(60_000))
+    }
+
+    #[test]
+    fn what_is_queued_again_was_handed_back() {
+        let history = leaving(History::new())
+            .at(30_003)
+            .row(queued(attempt(7, 1)));
+        assert_eq!(judge(history), Ok(1));
+    }
+
+    #[test]
+    fn what_stays_with_the_leaver_is_named() {
+        let history = leaving(History::new()).see(What::Ended {
+            node: W0,
+            by_itself: true,
+        });
+        assert_broken(judge(history), &["W0", &format!("{:?}", attempt(7, 1))]);
+    }
+
+    #[test]
+    fn a_goodbye_that_may_be_lost_proves_nothing() {
+        let troubled = History::new().at(29_000).struck(W0, Trouble::Cut);
+        assert_eq!(judge(leaving(troubled)), Ok(0));
+    }
+
+    #[test]
+    fn a_leaver_starts_nothing() {
+        let history = leaving(History::new()).started(W0, attempt(7, 1));
+        assert_broken(judge(history), &["W0", "started"]);
+        let history = leaving(History::new())
+            .at(30_003)
+            .row(queued(attempt(7, 1)))
+            .at(35_000)
+            .see(What::Arrived(W0))
+            .started(W0, attempt(7, 2));
+        assert_eq!(judge(history), Ok(1), "the next life may");
+    }
+}

@@ -1,0 +1,170 @@
+//! P10: duplicates, reordering across reconnects and stale identities are harmless.
+//!
+//! Something else may happen at the very instant of a repeat. So only what a repeat alone can
+//! explain counts: an attempt that starts once more; after a stranger's word, a task that ends
+//! while its attempt still runs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mpcsfaas_core::time::Instant;
+use mpcsfaas_core::wire::message::TaskRef;
+use mpcsfaas_transport_sim::history::{Row, Seen, What};
+use mpcsfaas_transport_sim::place::Place;
+use mpcsfaas_transport_sim::plan::{Fault, Trouble};
+
+use super::{Checker, Setting};
+use crate::oracle::is_a_workers_word;
+
+/// Remembers the last repeat, and which attempts have started and stopped.
+#[derive(Debug)]
+pub(super) struct RepeatsAreHarmless {
+    /// How long a stranger's word takes into the store, if it is believed.
+    hearsay: Duration,
+    /// Where a message has just been repeated, and when.
+    repeated: Option<(Place, Instant)>,
+    /// Until when a stranger's word may be to blame.
+    strange_until: Instant,
+    /// Attempts that have started, and whether they have stopped.
+    attempts: BTreeMap<TaskRef, bool>,
+    premises: u64,
+}
+
+impl RepeatsAreHarmless {
+    pub(super) fn new(setting: &Setting) -> RepeatsAreHarmless {
+        RepeatsAreHarmless {
+            hearsay: 12 * setting.latency + Duration::from_secs(1),
+            repeated: None,
+            strange_until: Instant::ZERO,
+            attempts: BTreeMap::new(),
+            premises: 0,
+        }
+    }
+
+    /// Forgets a repeat as soon as something else must have happened.
+    fn follow(&mut self, seen: &Seen) {
+        let Some((node, at)) = self.repeated else {
+            return;
+        };
+        let follows = match &seen.what {
+            What::Started { at, .. } => *at == node,
+            What::Worker(state) => state.node == node,
+            What::Twisted { .. } => true,
+            _ => false,
+        };
+        if !follows || at != seen.at {
+            self.repeated = None;
+        }
+    }
+
+    fn start(&mut self, task: TaskRef) -> Result<(), String> {
+        let again = self.attempts.insert(task, false).is_some();
+        match self.repeated.filter(|_| again) {
+            Some((node, _)) => Err(format!(
+                "{task:?} started once more, because {node} got a message twice"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&self, at: Instant, row: &Row) -> Result<(), String> {
+        let Row { task, attempt, .. } = *row;
+        let hearsay = at < self.strange_until && is_a_workers_word(row);
+        let key = TaskRef { task, attempt };
+        match hearsay && self.attempts.get(&key) != Some(&true) {
+            true => Err(format!(
+                "{task} ended by a stranger's word: attempt {attempt} has not"
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Checker for RepeatsAreHarmless {
+    fn promise(&self) -> &'static str {
+        "P10"
+    }
+
+    fn observe(&mut self, seen: &Seen) -> Result<(), String> {
+        self.follow(seen);
+        match &seen.what {
+            What::Repeated(node) => {
+                self.premises += 1;
+                self.repeated = Some((*node, seen.at));
+            }
+            What::Struck(Fault {
+                what: Trouble::Impostor | Trouble::Junk,
+                ..
+            }) => {
+                self.premises += 1;
+                self.strange_until = seen.at + self.hearsay;
+            }
+            What::Started { task, .. } => self.start(*task)?,
+            What::Stopped { task, .. } => {
+                self.attempts.insert(*task, true);
+            }
+            What::Row(row) if seen.at < self.strange_until => self.end(seen.at, row)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn premises(&self) -> u64 {
+        self.premises
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::testing::*;
+
+    fn run() -> History {
+        History::new()
+            .started(W0, attempt(7, 1))
+            .at(1_000)
+            .stopped(W0, attempt(7, 1))
+    }
+
+    fn judge(history: History) -> Result<u64, String> {
+        history.judge(&mut RepeatsAreHarmless::new(&setting()))
+    }
+
+    #[test]
+    fn a_repeat_that_changes_nothing_is_harmless() {
+        let history = run()
+            .at(2_000)
+            .see(What::Repeated(W0))
+            .started(W0, attempt(8, 1));
+        assert_eq!(judge(history), Ok(1));
+    }
+
+    #[test]
+    fn an_attempt_that_a_repeat_starts_again_is_named() {
+        let history = run()
+            .at(2_000)
+            .see(What::Repeated(W0))
+            .started(W0, attempt(7, 1));
+        assert_broken(judge(history), &["W0", &format!("{:?}", attempt(7, 1))]);
+    }
+
+    #[test]
+    fn what_happens_after_something_else_is_not_the_repeats_fault() {
+        let history = run()
+            .at(2_000)
+            .see(What::Repeated(W0))
+            .stopped(W0, attempt(9, 1))
+            .started(W0, attempt(7, 1));
+        assert_eq!(judge(history), Ok(1));
+    }
+
+    #[test]
+    fn a_strangers_word_ends_no_task() {
+        let impostor = |history: History| history.at(2_000).struck(W0, Trouble::Impostor);
+        let ended = impostor(run()).at(2_010).row(completed(attempt(7, 1)));
+        assert_eq!(judge(ended), Ok(1));
+        let running = impostor(run().started(W0, attempt(8, 1)));
+        let verdict = judge(running.at(2_010).row(completed(attempt(8, 1))));
+        assert_broken(verdict, &[&task(8).to_string(), "stranger"]);
+    }
+}
