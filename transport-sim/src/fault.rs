@@ -96,7 +96,6 @@ impl World {
     fn ask_to_leave(&mut self, place: Place, time: Duration) {
         self.node_mut(place).returns = Some(time);
         let life = self.node(place).life;
-        self.see_leaving(place);
         let event = match (&self.node(place).process, place) {
             (Some(Process::Guest(_)), _) => Event::ToGuest(place, life, Fact::Terminated),
             (Some(Process::Dispatcher(_)), Place::Dispatcher(index)) => {

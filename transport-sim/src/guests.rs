@@ -21,6 +21,9 @@ const RECONNECT: Duration = Duration::from_millis(100);
 impl World {
     pub(crate) fn tell_guest(&mut self, place: Place, life: u64, fact: Fact) {
         if self.node(place).life == life {
+            if fact == Fact::Terminated {
+                self.see_leaving(place);
+            }
             self.step_guest(place, Some(fact));
         }
     }

@@ -56,6 +56,7 @@ impl World {
             Some(tamper) => tamper.apply(&mut self.store, now, op),
             None => self.store.apply(now, op),
         };
+        self.look_at_store();
         while let Some(notice) = self.store.poll_notice() {
             if notice == Notice::Queued {
                 self.ring_doorbells();

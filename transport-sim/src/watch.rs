@@ -105,12 +105,16 @@ impl World {
         self.see(What::Twisted { on, bend });
     }
 
-    /// Looks at what the step has changed.
-    pub(crate) fn look(&mut self) {
+    /// Looks at what an operation of the store has changed, before anybody hears of it.
+    pub(crate) fn look_at_store(&mut self) {
         let changes = self.store.take_changes();
         for task in changes.tasks {
             self.look_at_row(task);
         }
+    }
+
+    /// Looks at what the step has changed.
+    pub(crate) fn look(&mut self) {
         for task in std::mem::take(&mut self.keyspace.touched) {
             self.look_at_raw_row(task);
         }

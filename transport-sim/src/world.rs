@@ -386,12 +386,18 @@ impl World {
 
     pub(crate) fn tell_dispatcher(&mut self, index: usize, life: u64, input: dispatcher::Input) {
         if self.dispatchers[index].node.life == life {
+            if input == dispatcher::Input::DrainRequested {
+                self.see_leaving(Place::Dispatcher(index));
+            }
             self.step_dispatcher(index, Some(input));
         }
     }
 
     pub(crate) fn tell_worker(&mut self, index: usize, life: u64, input: worker::Input) {
         if self.workers[index].node.life == life {
+            if input == worker::Input::DrainRequested {
+                self.see_leaving(Place::Worker(index));
+            }
             self.step_worker(index, Some(input));
         }
     }
