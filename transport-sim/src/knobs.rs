@@ -223,7 +223,7 @@ impl Knobs {
         let mut rng = Stream::new(seed, "faults");
         for (name, count) in &self.faults {
             for _ in 0..*count {
-                let at = Instant::ZERO + rng.between(Duration::ZERO, self.trouble);
+                let at = self.draw_moment(&submits, &mut rng);
                 let (node, what) = self.draw_trouble(name, heal_at.since(at), &mut rng);
                 faults.push(Fault { at, node, what });
             }
@@ -235,6 +235,20 @@ impl Knobs {
             faults,
             twists: Vec::new(),
             heal_at,
+        }
+    }
+
+    /// When a fault strikes: at any time, or soon after something was submitted, because trouble
+    /// in the middle of work finds more than trouble while nothing happens.
+    fn draw_moment(&self, submits: &[Submit], rng: &mut Stream) -> Instant {
+        let submit = rng.below(submits.len());
+        match submits.get(submit) {
+            Some(submit) if rng.per_mille(500) => {
+                let soon = 8 * self.latency + Duration::from_millis(50);
+                let at = submit.at + rng.between(Duration::ZERO, soon);
+                at.min(Instant::ZERO + self.trouble)
+            }
+            Some(_) | None => Instant::ZERO + rng.between(Duration::ZERO, self.trouble),
         }
     }
 

@@ -114,6 +114,8 @@ impl Clean {
         let until = match fault.what {
             // These must hinder nobody (P8, P10), or only the task that they are about.
             Trouble::Cancel(_) | Trouble::Junk | Trouble::Impostor => return,
+            // The store keeps its life: that it is back is all that is told.
+            Trouble::Crash(time) if node == Place::Store => at + time,
             Trouble::Cut | Trouble::Crash(_) => at,
             Trouble::Clog(time)
             | Trouble::Partition { time, .. }
