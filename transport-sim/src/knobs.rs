@@ -136,7 +136,10 @@ impl Knobs {
         if rng.per_mille(100) {
             knobs.queue_limit = 1 + rng.below(10) as u64;
         }
-        let mut rate = |most: usize| match rng.per_mille(500) {
+        // Much trouble at once finds what needs a coincidence; a single trouble in a quiet world
+        // finds what the next trouble would repair.
+        let density = [30, 150, 500][rng.below(3)];
+        let mut rate = |most: usize| match rng.per_mille(density) {
             true => rng.below(most) as u32,
             false => 0,
         };
@@ -165,6 +168,18 @@ impl Knobs {
             if count > 0 {
                 knobs.faults.push((name, count));
             }
+        }
+        let leaves = knobs.faults.iter().any(|(name, _)| *name == "worker-leave");
+        if leaves && rng.per_mille(700) {
+            // Who leaves in the middle of a burst has something to hand back.
+            knobs.load = Load::Bursts;
+            knobs.longest_task = Duration::from_millis(20);
+            knobs.tasks = 60 + rng.below(60);
+            knobs.trouble = Duration::from_secs(60);
+            (knobs.workers, knobs.processes) = (2, 1);
+            // ... and nothing that excuses it if it does not.
+            knobs.faults.retain(|(name, _)| *name == "worker-leave");
+            knobs.odds = Odds::default();
         }
         knobs.odds.latest = [1, 50, 1_000].map(Duration::from_millis)[rng.below(3)];
         knobs
@@ -286,7 +301,7 @@ impl Knobs {
             Load::Bursts => {
                 let gap = self.trouble / 4;
                 let burst = (at.as_nanos() / gap.as_nanos().max(1)) as u32;
-                gap * burst + (at - gap * burst) / 100
+                gap * burst + (at - gap * burst) / 1_000
             }
             Load::Idle if at < self.trouble / 2 => at / 5,
             Load::Idle => self.trouble - (self.trouble - at) / 5,
