@@ -177,6 +177,7 @@ impl Knobs {
             knobs.tasks = 60 + rng.below(60);
             knobs.trouble = Duration::from_secs(60);
             (knobs.workers, knobs.processes) = (2, 1);
+            knobs.slow_tasks = 200;
             // ... and nothing that excuses it if it does not.
             knobs.faults.retain(|(name, _)| *name == "worker-leave");
             knobs.odds = Odds::default();

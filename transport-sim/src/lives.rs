@@ -205,6 +205,14 @@ impl World {
         }
     }
 
+    /// Whether an event happens now, as nearly all do.
+    pub(crate) fn is_free_for(&self, event: &Event) -> bool {
+        event.target().is_none_or(|place| {
+            let node = self.node(place);
+            node.paused.is_none() && node.slow.is_none() && node.busy <= self.now
+        })
+    }
+
     /// What happens now at a node that stands still happens when it goes on, and at a slow one
     /// after what came before it.
     pub(crate) fn admit(&mut self, event: Event) -> Option<Event> {

@@ -222,7 +222,10 @@ impl World {
         self.events += 1;
         self.now.hash(&mut self.chain);
         event.hash(&mut self.chain);
-        if let Some(event) = self.admit(event) {
+        if self.is_free_for(&event) {
+            self.tell_event(&event);
+            self.happen(event);
+        } else if let Some(event) = self.admit(event) {
             self.tell_event(&event);
             self.happen(event);
         }
