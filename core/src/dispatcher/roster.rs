@@ -80,13 +80,30 @@ impl Seat {
         self.processes.saturating_sub(self.tasks.len() as u32)
     }
 
+    /// All that the index knows of it.
+    fn place(&self) -> Place {
+        Place {
+            free: self.free(),
+            rank: self.rank(),
+            clean: self.suspects == 0,
+        }
+    }
+
     /// The order of placement: a worker with idle processes first, then the least recently used.
     fn rank(&self) -> (std::cmp::Reverse<u32>, u64) {
         (std::cmp::Reverse(self.idle()), self.used)
     }
 }
 
-/// A free worker's place in the index.
+/// A worker's place in the index.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    free: u32,
+    rank: (std::cmp::Reverse<u32>, u64),
+    clean: bool,
+}
+
+/// A free worker in the index.
 type Rank = (std::cmp::Reverse<u32>, u64, WorkerKey);
 
 /// All workers.
@@ -94,12 +111,18 @@ type Rank = (std::cmp::Reverse<u32>, u64, WorkerKey);
 pub(super) struct Roster {
     seats: BTreeMap<WorkerKey, Seat>,
     by_peer: BTreeMap<Peer, WorkerKey>,
+    index: Index,
+}
+
+/// What placing a task needs to know of all workers together.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+struct Index {
     /// Workers with free credit, best first.
     free: BTreeSet<Rank>,
     /// The free credit of all together.
-    free_total: u64,
+    total: u64,
     /// Workers with free credit and no suspect.
-    free_clean: u32,
+    clean: u32,
 }
 
 /// How many of the best free workers are asked whether they know the function.
@@ -129,25 +152,25 @@ impl Roster {
 
     /// Free credit of all workers.
     pub(super) fn free_total(&self) -> u64 {
-        self.free_total
+        self.index.total
     }
 
     /// Workers that could take a task with a loss (R14).
     pub(super) fn free_clean(&self) -> u32 {
-        self.free_clean
+        self.index.clean
     }
 
     /// Puts a worker in its place, or another session of it.
     pub(super) fn insert(&mut self, worker: WorkerKey, seat: Seat) {
         self.remove(&worker);
         self.by_peer.insert(seat.peer.clone(), worker.clone());
-        self.list(&worker, &seat);
+        self.index.list(&worker, &seat);
         self.seats.insert(worker, seat);
     }
 
     pub(super) fn remove(&mut self, worker: &WorkerKey) -> Option<Seat> {
         let seat = self.seats.remove(worker)?;
-        self.unlist(worker, &seat);
+        self.index.unlist(worker, &seat);
         if self.by_peer.get(&seat.peer) == Some(worker) {
             self.by_peer.remove(&seat.peer);
         }
@@ -160,11 +183,14 @@ impl Roster {
         worker: &WorkerKey,
         change: impl FnOnce(&mut Seat) -> T,
     ) -> Option<T> {
-        let mut seat = self.seats.remove(worker)?;
-        self.unlist(worker, &seat);
-        let result = change(&mut seat);
-        self.list(worker, &seat);
-        self.seats.insert(worker.clone(), seat);
+        let seat = self.seats.get_mut(worker)?;
+        let before = seat.place();
+        let result = change(seat);
+        // Most changes leave it where it was.
+        if seat.place() != before {
+            self.index.take(worker, before);
+            self.index.put(worker, seat.place());
+        }
         Some(result)
     }
 
@@ -177,7 +203,7 @@ impl Roster {
     /// function, then the least recently used.
     pub(super) fn best(&self, function: FunctionId, suspect: bool) -> Option<&WorkerKey> {
         let mut first = None;
-        let fitting = self.free.iter().filter(|(_, _, worker)| {
+        let fitting = self.index.free.iter().filter(|(_, _, worker)| {
             !suspect
                 || self
                     .seats
@@ -201,38 +227,43 @@ impl Roster {
         first.map(|(_, worker)| worker)
     }
 
-    fn list(&mut self, worker: &WorkerKey, seat: &Seat) {
-        let free = seat.free();
-        if free > 0 {
-            let (idle, used) = seat.rank();
-            self.free.insert((idle, used, worker.clone()));
-            self.free_total += u64::from(free);
-            self.free_clean += u32::from(seat.suspects == 0);
-        }
-    }
-
-    fn unlist(&mut self, worker: &WorkerKey, seat: &Seat) {
-        let free = seat.free();
-        if free > 0 {
-            let (idle, used) = seat.rank();
-            self.free.remove(&(idle, used, worker.clone()));
-            self.free_total -= u64::from(free);
-            self.free_clean -= u32::from(seat.suspects == 0);
-        }
-    }
-
     /// The index says what the seats say.
     pub(super) fn check(&self) -> Result<(), String> {
-        let mut again = Roster::default();
+        let mut again = Index::default();
         for (worker, seat) in &self.seats {
             again.list(worker, seat);
         }
-        match again.free == self.free
-            && again.free_total == self.free_total
-            && again.free_clean == self.free_clean
-        {
+        match again == self.index {
             true => Ok(()),
             false => Err("the index of free workers is out of date".to_owned()),
+        }
+    }
+}
+
+impl Index {
+    fn list(&mut self, worker: &WorkerKey, seat: &Seat) {
+        self.put(worker, seat.place());
+    }
+
+    fn unlist(&mut self, worker: &WorkerKey, seat: &Seat) {
+        self.take(worker, seat.place());
+    }
+
+    fn put(&mut self, worker: &WorkerKey, place: Place) {
+        if place.free > 0 {
+            let (idle, used) = place.rank;
+            self.free.insert((idle, used, worker.clone()));
+            self.total += u64::from(place.free);
+            self.clean += u32::from(place.clean);
+        }
+    }
+
+    fn take(&mut self, worker: &WorkerKey, place: Place) {
+        if place.free > 0 {
+            let (idle, used) = place.rank;
+            self.free.remove(&(idle, used, worker.clone()));
+            self.total -= u64::from(place.free);
+            self.clean -= u32::from(place.clean);
         }
     }
 }
