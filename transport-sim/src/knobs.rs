@@ -276,11 +276,11 @@ impl Knobs {
         };
         let mut ends = Ending::Returns;
         if rng.per_mille(self.bad_ends) {
-            ends = match rng.below(20) {
+            ends = match rng.below(60) {
                 0 => Ending::ReturnsTooMuch,
-                1..=3 => Ending::Hangs,
-                4..=8 => Ending::Exits,
-                9..=13 => Ending::Crashes,
+                1..=9 => Ending::Hangs,
+                10..=24 => Ending::Exits,
+                25..=39 => Ending::Crashes,
                 _ => Ending::Raises,
             };
         }
