@@ -62,10 +62,6 @@
 //! Redis is answered, if only by an error. A DEALER's peer at the ROUTER has the identity that the
 //! worker connected with: its name. After [`Order::Exit`](mpcsfaas_transport_sim::guest::Order::Exit)
 //! nobody steps a machine.
-//!
-//! One thing is worse here than in the original. Its pool puts a new process in the place of one
-//! that ended itself, and only the task is never heard of again. Here nobody is told of such an end,
-//! so that its place stays taken as well.
 
 mod desk;
 pub mod gateway;
