@@ -10,6 +10,12 @@ use mpcsfaas_transport_sim::history::{Seen, What};
 
 use crate::run::Run;
 
+/// Those of several symptoms that there are.
+pub(super) fn any_of<const N: usize>(symptoms: [Option<String>; N]) -> Option<String> {
+    let shown: Vec<String> = symptoms.into_iter().flatten().collect();
+    (!shown.is_empty()).then(|| shown.join("; "))
+}
+
 /// The task stays in this state.
 pub(super) fn stays(run: &Run, task: TaskId, status: Status) -> Option<String> {
     is_left(run, task, status).then(|| format!("T{} is {status} for ever", task.0))

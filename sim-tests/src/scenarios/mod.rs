@@ -8,7 +8,7 @@
 //! Numbers are those of [`crate::seed_model`]. What cannot be played here needs real processes: 13,
 //! the children of a killed dispatcher run on, and 24, the gateway unpickles what users send.
 //!
-//! [`setup`] makes the worlds, [`evidence`](self) reads histories, [`report`] writes the table, and
+//! [`setup`] makes the worlds, `evidence` reads histories, [`report`] writes the table, and
 //! the scenarios are in a file for each kind of culprit.
 
 mod dispatchers;

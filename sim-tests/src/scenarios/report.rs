@@ -85,6 +85,11 @@ as well. *Swapped* says that the other machines in the same world turn the verdi
 dispatchers, W0, W1 workers. Promises are those of [PROTOCOL.md](PROTOCOL.md). Local mode has no workers; in ours its
 processes are those of one worker.
 
+In 17 to 19 the original meets a peer that is no worker. Ours speak a dialect of their own, so their world has a worker
+there, and the like happens in their dialect: somebody speaks for a worker in a session long over, a worker beats and does
+not know of its task, a worker says Hello again. A peer of the original's dialect ends no task at our dispatcher either,
+and hides none; but one that only beats [holds its task](PROTOCOL.md#what-cannot-be-promised-for-them).
+
 Numbers 13 and 24 are missing because they need real processes: the children of a killed dispatcher run on, and the gateway
 unpickles what users send. A requeue, which 6 and 22 need, does not exist in local mode.
 ";

@@ -3,7 +3,7 @@
 use mpcsfaas_core::task::Status;
 use mpcsfaas_transport_sim::plan::{Bend, Ending, FOR_GOOD, Occasion, Trouble};
 
-use super::evidence::{becomes_again, idles, is_missed_late, runs_again, stays};
+use super::evidence::{any_of, becomes_again, idles, is_missed_late, runs_again, stays};
 use super::setup::{Setup, T1, T2, W0, W1, ms, secs};
 use super::{ALL, PULL, PUSH, REMOTE, Scenario};
 
@@ -128,11 +128,7 @@ pub(super) const SCENARIOS: [Scenario; 9] = [
                 .fault(1_608, W0, Trouble::Leave(FOR_GOOD))
         },
         remedy: Setup::calm,
-        symptom: |run| {
-            let again = [T1, T2].map(|task| runs_again(run, task));
-            let again: Vec<String> = again.into_iter().flatten().collect();
-            (!again.is_empty()).then(|| again.join("; "))
-        },
+        symptom: |run| any_of([runs_again(run, T1), runs_again(run, T2)]),
     },
     Scenario {
         number: 20,
