@@ -15,6 +15,7 @@ pub mod oracle;
 pub mod regression;
 pub mod run;
 pub mod scenario_file;
+pub mod scenarios;
 pub mod seed_model;
 pub mod shared_socket;
 pub mod shrink;

@@ -54,14 +54,16 @@ pub enum Fact {
     RedisLost,
     /// Redis can be reached (again).
     RedisBack,
-    /// A process of the guest's pool has run a task to its end. A process that ends itself says
-    /// nothing, ever.
+    /// A process of the guest's pool has run a task to its end.
     Ran {
         /// Which.
         task: TaskId,
         /// The pickled result, or the pickled `str(exception)`.
         result: Result<Bytes, Bytes>,
     },
+    /// A process of the guest's pool has ended itself under this task. The pool puts a new one in
+    /// its place, and the task is never heard of again.
+    Died(TaskId),
     /// SIGTERM.
     Terminated,
 }

@@ -123,7 +123,7 @@ impl World {
         }
     }
 
-    /// It is done. A process that ended itself tells nobody.
+    /// It is done, or has ended itself.
     pub(crate) fn pool_ran(&mut self, place: Place, life: u64, task: TaskId) {
         if self.node(place).life != life {
             return;
@@ -137,12 +137,13 @@ impl World {
             by_itself: true,
         });
         let name = Bytes::copy_from_slice(&task.0.to_be_bytes());
-        let result = match ends {
-            Ending::Returns | Ending::ReturnsTooMuch => Ok(name),
-            Ending::Raises => Err(name),
-            Ending::Exits | Ending::Crashes | Ending::Hangs => return,
+        let ran = |result| Fact::Ran { task, result };
+        let fact = match ends {
+            Ending::Returns | Ending::ReturnsTooMuch => ran(Ok(name)),
+            Ending::Raises => ran(Err(name)),
+            Ending::Exits | Ending::Crashes => Fact::Died(task),
+            Ending::Hangs => return,
         };
-        let fact = Fact::Ran { task, result };
         self.schedule(Duration::ZERO, Event::ToGuest(place, life, fact));
     }
 }

@@ -91,6 +91,8 @@ impl Guest for LocalDispatcher {
                 };
                 self.redis.change(change, Then::Nothing, orders);
             }
+            // Nobody asks which task it was (8).
+            Some(Fact::Died(_)) => self.pool.ended(orders),
             Some(Fact::Terminated) => orders.push(Order::Exit),
             // The subscription is gone with the connection, and nobody subscribes again (15).
             Some(Fact::RedisLost | Fact::RedisBack) => {}

@@ -24,6 +24,8 @@
 //! | `router` | a socket that two threads share without a lock |
 //! | `pool` | which process runs what |
 //! | `wire` | the JSON, both ways |
+//! | [`stranger`] | a peer that is no worker |
+//! | [`cast`] | who lives where in a world |
 //! | [`stall_rule`] | how many tasks wait for dead workers, by arithmetic alone |
 //!
 //! # Its failures
@@ -62,11 +64,8 @@
 //! Redis is answered, if only by an error. A DEALER's peer at the ROUTER has the identity that the
 //! worker connected with: its name. After [`Order::Exit`](mpcsfaas_transport_sim::guest::Order::Exit)
 //! nobody steps a machine.
-//!
-//! One thing is worse here than in the original. Its pool puts a new process in the place of one
-//! that ended itself, and only the task is never heard of again. Here nobody is told of such an end,
-//! so that its place stays taken as well.
 
+pub mod cast;
 mod desk;
 pub mod gateway;
 pub mod local_dispatcher;
@@ -79,18 +78,21 @@ mod redis;
 mod roster;
 mod router;
 pub mod stall_rule;
+pub mod stranger;
 #[cfg(test)]
 mod tests;
 mod wire;
 
 use std::time::Duration;
 
+pub use self::cast::{Mode, Original, Part};
 pub use self::gateway::Gateway;
 pub use self::local_dispatcher::LocalDispatcher;
 pub use self::pull_dispatcher::PullDispatcher;
 pub use self::pull_worker::PullWorker;
 pub use self::push_dispatcher::PushDispatcher;
 pub use self::push_worker::PushWorker;
+pub use self::stranger::Role;
 
 // All constants are the original's own.
 

@@ -28,7 +28,7 @@ impl Pool {
         self.start(orders);
     }
 
-    /// A process has run its task to the end.
+    /// A process has run its task to the end, or another has taken its place.
     pub(super) fn ended(&mut self, orders: &mut Vec<Order>) {
         self.free += 1;
         self.start(orders);

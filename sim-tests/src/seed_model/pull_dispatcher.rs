@@ -51,7 +51,7 @@ impl PullDispatcher {
             }
             // The subscription is gone with the connection, and nobody subscribes again (15).
             Fact::RedisLost | Fact::RedisBack => {}
-            Fact::Submitted { .. } | Fact::Ran { .. } | Fact::Terminated => {}
+            Fact::Submitted { .. } | Fact::Ran { .. } | Fact::Died(_) | Fact::Terminated => {}
         }
     }
 

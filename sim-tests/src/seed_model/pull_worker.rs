@@ -65,6 +65,8 @@ impl PullWorker {
                 let (status, result) = pool::ending(result);
                 self.line.push_back(Says::TaskResult(task, status, result));
             }
+            // Nobody asks which task it was (8).
+            Fact::Died(_) => self.pool.ended(orders),
             Fact::Terminated => self.terminated = true,
             Fact::Submitted { .. }
             | Fact::Redis { .. }

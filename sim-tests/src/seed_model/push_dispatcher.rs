@@ -68,7 +68,7 @@ impl PushDispatcher {
             Fact::Redis { request, reply } => self.replied(now, request, reply, orders),
             // The subscription is gone with the connection, and nobody subscribes again (15).
             Fact::RedisLost | Fact::RedisBack => {}
-            Fact::Submitted { .. } | Fact::Ran { .. } | Fact::Terminated => {}
+            Fact::Submitted { .. } | Fact::Ran { .. } | Fact::Died(_) | Fact::Terminated => {}
         }
     }
 

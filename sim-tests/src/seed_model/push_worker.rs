@@ -82,6 +82,8 @@ impl PushWorker {
                     send_at.get_or_insert(next_look(*since, now));
                 }
             }
+            // Nobody asks which task it was (8).
+            Fact::Died(_) => self.pool.ended(orders),
             Fact::Terminated
             | Fact::Submitted { .. }
             | Fact::Redis { .. }

@@ -129,6 +129,25 @@ fn a_pull_worker_with_one_process_takes_all_that_there_is() {
     assert_eq!(bench.executed(), [TaskId(1)]);
 }
 
+/// 8
+#[test]
+fn a_process_that_ends_itself_leaves_its_place_to_the_next_task_and_nothing_to_say() {
+    let mut bench = push(config(1));
+    bench.hear_dispatcher(&task(T1), false);
+    bench.hear_dispatcher(&task(T2), false);
+    bench.tell(Fact::Died(T1));
+    assert_eq!(bench.executed(), [T1, T2]);
+    bench.pass(millis(100));
+    assert!(bench.said().is_empty());
+
+    let mut bench = pull(1);
+    bench.hear_dispatcher(&task(T1), true);
+    bench.hear_dispatcher(&task(T2), true);
+    bench.tell(Fact::Died(T1));
+    assert_eq!(bench.executed(), [T1, T2]);
+    assert_eq!(bench.said(), vec![Says::RequestTask; 2]);
+}
+
 /// 3
 #[test]
 fn a_pull_worker_whose_question_is_not_answered_says_nothing_more() {
