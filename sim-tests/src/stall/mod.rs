@@ -12,10 +12,10 @@
 //!   client                  gap ───▶ ├ batch ├ batch
 //! ```
 //!
-//! Here it happens in the simulated world, to the modelled original and to ours, by the same plan:
-//! only the processes differ, and that ours keeps to its own timeout. [`table`] puts both beside
-//! what was measured; [`custom`] asks for other numbers. The other cause is
-//! [`shared_socket`](crate::shared_socket).
+//! Here it happens in the simulated world, to the modelled original and to ours, by the same plan.
+//! But ours keeps to its own timeout, and its last beat before the stop comes when it comes, while
+//! the original's is what the gap is counted from. [`table`] puts both beside what was measured;
+//! [`custom`] asks for other numbers. The other cause is [`shared_socket`](crate::shared_socket).
 //!
 //! Reading order: [`Setting`], `stage` (the plan of a seed), `cast` (the original's processes),
 //! `measure` (what a client saw), [`figures`], `table`.

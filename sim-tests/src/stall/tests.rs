@@ -236,6 +236,7 @@ fn ours_keeps_to_its_bounds_whenever_workers_stop() {
     assert!(killed > millis(500) && vanished > secs(2), "{worst:?}");
 }
 
+/// 20: the pusher has chosen a worker, which is gone when it sends.
 #[test]
 fn even_with_a_goodbye_the_original_loses_a_task_that_is_on_its_way() {
     let setting = Setting {
