@@ -19,4 +19,5 @@ pub mod scenarios;
 pub mod seed_model;
 pub mod shared_socket;
 pub mod shrink;
+pub mod stall;
 pub mod trace;
