@@ -164,22 +164,16 @@ impl Campaign {
         if self.mode != Mode::Swarm || self.runs < ENOUGH {
             return Vec::new();
         }
-        let faults = FAULTS
-            .iter()
-            .filter(|name| self.marks.faults.get(*name).is_none());
-        let bends = BENDS
-            .iter()
-            .filter(|name| self.marks.bends.get(*name).is_none());
-        let marks = self
-            .marks
-            .coverage()
-            .into_iter()
-            .filter(|(_, count)| *count == 0);
-        let premises = self.premises.iter().filter(|(_, count)| *count == 0);
+        let Marks { faults, bends, .. } = &self.marks;
+        let faults = FAULTS.iter().filter(|name| !faults.contains_key(*name));
+        let bends = BENDS.iter().filter(|name| !bends.contains_key(*name));
+        let never = |(name, count)| (count == 0).then_some(name);
+        let marks = self.marks.coverage().into_iter().filter_map(never);
+        let premises = self.premises.iter().copied().filter_map(never);
         (faults.map(|name| Gap::Fault(name)))
             .chain(bends.map(|name| Gap::Bend(name)))
-            .chain(marks.map(|(name, _)| Gap::Mark(name)))
-            .chain(premises.map(|(promise, _)| Gap::Premise(promise)))
+            .chain(marks.map(Gap::Mark))
+            .chain(premises.map(Gap::Premise))
             .collect()
     }
 }

@@ -135,7 +135,7 @@ fn as_text(campaign: &Campaign, pace: &Pace) -> String {
         .collect();
     let (broken, runs) = (campaign.failures.len(), campaign.runs);
     text += &match broken {
-        0 => format!("{runs} seeds kept every promise\n"),
+        0 => format!("{runs} of {runs} seeds kept every promise\n"),
         _ => format!("{broken} of {runs} seeds broke a promise\n"),
     };
     format!("{text}{pace}\n")

@@ -19,7 +19,7 @@ pub(super) struct Setting {
     #[arg(long, default_value = "swarm", value_parser = mode())]
     pub(super) mode: Mode,
     /// Plant a bug, to see that it is found.
-    #[arg(long, value_name = "NAME", value_parser = bug(), hide_possible_values = false)]
+    #[arg(long, value_name = "NAME", value_parser = bug())]
     pub(super) bug: Option<Bug>,
 }
 
@@ -74,30 +74,27 @@ impl Setting {
 
     /// The one command that runs a seed again.
     pub(super) fn replay(self, seed: u64) -> String {
-        format!("mpcsfaas sim replay --seed {seed} {}", self.flags())
-    }
-
-    fn flags(self) -> String {
-        let bug = self.bug_flag();
-        format!("--mode {}{bug}", self.mode_name())
+        let (mode, bug) = (self.mode_name(), self.bug_flag());
+        format!("mpcsfaas sim replay --seed {seed} --mode {mode}{bug}")
     }
 
     /// ` --bug NAME`, or nothing.
     pub(super) fn bug_flag(self) -> String {
-        self.bug_name()
-            .map(|name| format!(" --bug {name}"))
-            .unwrap_or_default()
+        let flag = |name| format!(" --bug {name}");
+        self.bug_name().map(flag).unwrap_or_default()
+    }
+
+    /// What else there is to know of a run, or nothing.
+    fn bug_words(self) -> String {
+        let words = |bug: Bug| format!(", with a bug: {} ({})", bug.name, bug.what);
+        self.bug.map(words).unwrap_or_default()
     }
 }
 
 /// `swarm`, and the bug with what it does.
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.mode_name())?;
-        match self.bug {
-            Some(bug) => write!(f, ", with a bug: {} ({})", bug.name, bug.what),
-            None => Ok(()),
-        }
+        write!(f, "{}{}", self.mode_name(), self.bug_words())
     }
 }
 
@@ -143,13 +140,9 @@ impl Target {
                 let knobs = Knobs::of(setting.mode, *seed);
                 format!("{name}, {setting}\n{knobs}\n")
             }
-            Target::File(_, scenario) => match setting.bug {
-                Some(bug) => format!(
-                    "{name}: {}, with a bug: {} ({})\n",
-                    scenario.name, bug.name, bug.what
-                ),
-                None => format!("{name}: {}\n", scenario.name),
-            },
+            Target::File(_, scenario) => {
+                format!("{name}: {}{}\n", scenario.name, setting.bug_words())
+            }
         }
     }
 }
