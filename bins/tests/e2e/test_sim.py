@@ -101,7 +101,7 @@ def test_a_run_is_told_as_text_and_as_a_diagram(tmp_path: Path) -> None:
     assert re.search(r"^ *\d+ .* S<-C .* t1 .*Submit", printed, re.MULTILINE), printed
     code, diagram = sim("replay", str(file), "--mermaid", "--task", "t1")
     assert code == 0
-    assert [line for line in diagram.splitlines() if not line.startswith("%%")][0] == "sequenceDiagram"
+    assert next(line for line in diagram.splitlines() if not line.startswith("%%")) == "sequenceDiagram"
     assert "every promise was kept" in diagram
 
 
@@ -131,7 +131,7 @@ def test_the_shared_socket_stalls_only_where_threads_share_it() -> None:
         (["replay", "late.toml", "--mode", "lite"], "cannot be used with"),
         (["replay", "late.toml", "--task", "t1"], "required arguments were not provided"),
         (["replay", "late.toml", "--trace", "--task", "t9"], "the run has no task `t9`"),
-        (["replay", "broken.toml"], "broken.toml:15:1: "),
+        (["replay", "broken.toml"], "broken.toml:13:1: "),
         (["shrink"], "required arguments were not provided"),
     ],
 )

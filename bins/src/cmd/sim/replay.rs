@@ -20,10 +20,11 @@ use super::{SimError, exit_code};
 
 /// Arguments of `mpcsfaas sim replay`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("run").args(["seed", "file"]).required(true))]
 #[command(group = ArgGroup::new("story").args(["trace", "mermaid"]).multiple(true))]
 pub(super) struct ReplayArgs {
     /// A scenario file.
-    #[arg(value_name = "FILE.toml", conflicts_with_all = ["seed", "mode"], required_unless_present = "seed")]
+    #[arg(value_name = "FILE.toml", conflicts_with = "mode")]
     file: Option<PathBuf>,
     /// A seed.
     #[arg(long, value_name = "N")]
