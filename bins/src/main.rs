@@ -107,6 +107,12 @@ enum Command {
     Demo(cmd::demo::DemoArgs),
     /// Measure a running platform.
     Bench(cmd::bench::BenchArgs),
+    /// Run the platform in a simulated world, in which anything may go wrong, and judge it.
+    ///
+    /// The same machines as in production, with time, network, store and Python made up: a seed is
+    /// the same run each time. Ends with 0 if every promise was kept, 1 if one was broken, 2 if an
+    /// argument or a file has to be put right. Logs nothing; `sim replay --trace` tells everything.
+    Sim(cmd::sim::SimArgs),
     /// Ends the process groups on its list when its parent dies. Started by workers.
     #[command(hide = true)]
     InternalReaper,
@@ -114,6 +120,11 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Thousands of worlds at once: their logs would be noise, and have the time of no world.
+    if let Command::Sim(args) = &cli.command {
+        let ended = cmd::sim::run(args);
+        return ended.unwrap_or_else(|error| fail_with(error.exit_code(), &error));
+    }
     telemetry::start(cli.log_format, &cli.log);
     // The reaper blocks, and must not share a runtime with anything.
     if matches!(cli.command, Command::InternalReaper) {
@@ -141,6 +152,7 @@ fn runtime(command: &Command) -> std::io::Result<Runtime> {
         | Command::Task(_)
         | Command::Demo(_)
         | Command::Bench(_)
+        | Command::Sim(_)
         | Command::InternalReaper => Builder::new_multi_thread(),
     };
     builder.enable_all().build()
@@ -165,7 +177,7 @@ async fn run(command: Command) -> ExitCode {
             return ended.unwrap_or_else(|error| fail_with(error.exit_code(), &error));
         }
         Command::Bench(args) => cmd::bench::run(args).await.map_err(Box::from),
-        Command::InternalReaper => Ok(()),
+        Command::Sim(_) | Command::InternalReaper => Ok(()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

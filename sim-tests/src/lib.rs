@@ -9,6 +9,7 @@
 //! promise of `docs/PROTOCOL.md`), [`oracle`] (whether what a client saw can be explained), [`run`].
 
 pub mod bugs;
+pub mod campaign;
 pub mod checkers;
 pub mod determinism;
 pub mod oracle;
@@ -21,3 +22,6 @@ pub mod shared_socket;
 pub mod shrink;
 pub mod stall;
 pub mod trace;
+
+/// The world, for those who run seeds and scenarios from outside.
+pub use mpcsfaas_transport_sim as world;

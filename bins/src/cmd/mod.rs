@@ -6,6 +6,7 @@ pub mod dispatcher;
 pub mod gateway;
 pub mod reaper;
 pub mod run;
+pub mod sim;
 pub mod task;
 pub mod up;
 pub mod worker;

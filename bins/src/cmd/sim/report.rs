@@ -1,0 +1,112 @@
+//! What is printed of runs, as text and as JSON.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Write as _};
+use std::time::Duration;
+
+use mpcsfaas_sim_tests::run::{Run, Violation};
+use mpcsfaas_sim_tests::world::Knobs;
+use serde_json::{Map, Value, json};
+
+use super::SimError;
+use super::target::Setting;
+
+/// Prints on standard output. Whoever closes it, as `head` does, has seen enough.
+pub(super) fn print(text: &str) -> Result<(), SimError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(SimError::Print(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// A seed that broke a promise, and how to see it again.
+pub(super) fn failure(setting: Setting, seed: u64, violation: &Violation) -> String {
+    let knobs = Knobs::of(setting.mode, seed);
+    let replay = setting.replay(seed);
+    format!("seed {seed}: {violation}\n  knobs: {knobs}\n  replay: {replay}\n")
+}
+
+/// The same, for a machine.
+pub(super) fn failure_json(setting: Setting, seed: u64, violation: &Violation) -> Value {
+    json!({
+        "seed": seed,
+        "mode": setting.mode_name(),
+        "bug": setting.bug_name(),
+        "violation": violation_json(violation),
+        "knobs": Knobs::of(setting.mode, seed).to_string(),
+        "replay": setting.replay(seed),
+    })
+}
+
+pub(super) fn violation_json(violation: &Violation) -> Value {
+    json!({
+        "promise": violation.promise,
+        "what": violation.what,
+        "at_s": violation.at.as_nanos() as f64 / 1e9,
+    })
+}
+
+/// What was done in which time, and the hash of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    pub(super) hash: u64,
+    pub(super) runs: u64,
+    pub(super) events: u64,
+    /// World time.
+    pub(super) lived: Duration,
+    /// Time of this machine.
+    pub(super) took: Duration,
+}
+
+impl Pace {
+    pub(super) fn of(run: &Run, took: Duration) -> Pace {
+        Pace {
+            hash: run.hash,
+            runs: 1,
+            events: run.events,
+            lived: Duration::from_nanos(run.ended_at.as_nanos()),
+            took,
+        }
+    }
+
+    fn each_second(&self, count: f64) -> f64 {
+        count / self.took.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+
+    fn virtual_to_wall(&self) -> f64 {
+        self.each_second(self.lived.as_secs_f64())
+    }
+
+    /// Fields of a JSON object.
+    pub(super) fn json(&self) -> Map<String, Value> {
+        let fields = json!({
+            "hash": format!("{:016x}", self.hash),
+            "runs": self.runs,
+            "events": self.events,
+            "virtual_s": self.lived.as_secs_f64(),
+            "wall_s": self.took.as_secs_f64(),
+            "events_per_s": self.each_second(self.events as f64),
+            "seeds_per_s": self.each_second(self.runs as f64),
+            "virtual_to_wall": self.virtual_to_wall(),
+        });
+        match fields {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        }
+    }
+}
+
+/// One line. All but the hash differs from time to time.
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "hash={:016x} events/s={:.0} seeds/s={:.1} virtual:wall={:.0}",
+            self.hash,
+            self.each_second(self.events as f64),
+            self.each_second(self.runs as f64),
+            self.virtual_to_wall(),
+        )
+    }
+}

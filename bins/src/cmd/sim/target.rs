@@ -1,0 +1,148 @@
+//! What is to be run: a seed in a mode, or a scenario file; with a bug planted, or none.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use mpcsfaas_sim_tests::bugs::{self, Bug};
+use mpcsfaas_sim_tests::run::Case;
+use mpcsfaas_sim_tests::scenario_file::{self, Scenario};
+use mpcsfaas_sim_tests::world::{Knobs, Mode, Tampers};
+
+use super::SimError;
+
+/// What a seed is run in.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Setting {
+    /// How much trouble there is.
+    #[arg(long, default_value = "swarm", value_parser = mode())]
+    pub(super) mode: Mode,
+    /// Plant a bug, to see that it is found.
+    #[arg(long, value_name = "NAME", value_parser = bug())]
+    pub(super) bug: Option<Bug>,
+}
+
+const MODES: [(Mode, &str, &str); 3] = [
+    (Mode::Lite, "lite", "a small world with one fault"),
+    (
+        Mode::Swarm,
+        "swarm",
+        "each seed its own subset and strength of all troubles",
+    ),
+    (
+        Mode::Performance,
+        "performance",
+        "8 workers, 1,000 tasks, all faults at a moderate strength",
+    ),
+];
+
+fn mode() -> impl TypedValueParser<Value = Mode> {
+    let values = MODES.map(|(_, name, what)| PossibleValue::new(name).help(what));
+    let named = |name: &str| MODES.iter().find(|(_, known, _)| *known == name);
+    PossibleValuesParser::new(values)
+        .try_map(move |name| named(&name).map(|(mode, ..)| *mode).ok_or(Unknown))
+}
+
+fn bug() -> impl TypedValueParser<Value = Bug> {
+    let values = bugs::ALL.map(|bug| PossibleValue::new(bug.name).help(bug.what));
+    PossibleValuesParser::new(values).try_map(|name| bugs::named(&name).ok_or(Unknown))
+}
+
+/// `clap` has found the name among those that it was given.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown")]
+struct Unknown;
+
+impl Setting {
+    pub(super) fn tampers(self) -> Tampers {
+        self.bug.map(|bug| bug.tampers).unwrap_or_default()
+    }
+
+    pub(super) fn case(self, seed: u64) -> Case {
+        Case::of_seed(self.mode, seed).with(self.tampers())
+    }
+
+    pub(super) fn mode_name(self) -> &'static str {
+        let known = MODES.iter().find(|(mode, ..)| *mode == self.mode);
+        known.map_or("", |(_, name, _)| name)
+    }
+
+    pub(super) fn bug_name(self) -> Option<&'static str> {
+        self.bug.map(|bug| bug.name)
+    }
+
+    /// The one command that runs a seed again.
+    pub(super) fn replay(self, seed: u64) -> String {
+        let (mode, bug) = (self.mode_name(), self.bug_flag());
+        format!("mpcsfaas sim replay --seed {seed} --mode {mode}{bug}")
+    }
+
+    /// ` --bug NAME`, or nothing.
+    pub(super) fn bug_flag(self) -> String {
+        let flag = |name| format!(" --bug {name}");
+        self.bug_name().map(flag).unwrap_or_default()
+    }
+
+    /// What else there is to know of a run, or nothing.
+    fn bug_words(self) -> String {
+        let words = |bug: Bug| format!(", with a bug: {} ({})", bug.name, bug.what);
+        self.bug.map(words).unwrap_or_default()
+    }
+}
+
+/// `swarm`, and the bug with what it does.
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.mode_name(), self.bug_words())
+    }
+}
+
+/// One run.
+#[derive(Debug)]
+pub(super) enum Target {
+    Seed(u64),
+    File(PathBuf, Box<Scenario>),
+}
+
+impl Target {
+    /// Reads a scenario file.
+    pub(super) fn read(path: &Path) -> Result<Target, SimError> {
+        let text = std::fs::read_to_string(path).map_err(|source| SimError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let scenario = scenario_file::read(&text)
+            .map_err(|error| error.in_file(&path.display().to_string()))?;
+        Ok(Target::File(path.to_owned(), Box::new(scenario)))
+    }
+
+    pub(super) fn case(&self, setting: Setting) -> Case {
+        match self {
+            Target::Seed(seed) => setting.case(*seed),
+            Target::File(_, scenario) => Case::of_plan(&scenario.plan).with(setting.tampers()),
+        }
+    }
+
+    /// In a few words.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Target::Seed(seed) => format!("seed {seed}"),
+            Target::File(path, _) => path.display().to_string(),
+        }
+    }
+
+    /// What is said before the run: all that it depends on.
+    pub(super) fn head(&self, setting: Setting) -> String {
+        let name = self.name();
+        match self {
+            Target::Seed(seed) => {
+                let knobs = Knobs::of(setting.mode, *seed);
+                format!("{name}, {setting}\n{knobs}\n")
+            }
+            Target::File(_, scenario) => {
+                format!("{name}: {}{}\n", scenario.name, setting.bug_words())
+            }
+        }
+    }
+}
