@@ -45,6 +45,8 @@ struct Awaited {
     worker: Place,
     dispatcher: Place,
     welcome_since: Instant,
+    /// From when on nothing hindered the worker, once it has ended by itself.
+    worker_free: Option<Instant>,
 }
 
 impl LeaversHandBack {
@@ -91,8 +93,17 @@ impl LeaversHandBack {
                     worker,
                     dispatcher,
                     welcome_since,
+                    worker_free: None,
                 });
             }
+        }
+    }
+
+    /// What befalls the next life at its place is no excuse for one that has left by itself.
+    fn end(&mut self, worker: Place) {
+        for awaited in self.awaited.iter_mut().filter(|a| a.worker == worker) {
+            let free = self.clean.session_free_from(worker, awaited.welcome_since);
+            awaited.worker_free.get_or_insert(free);
         }
     }
 
@@ -104,13 +115,15 @@ impl LeaversHandBack {
                 worker,
                 dispatcher,
                 welcome_since,
+                worker_free,
             } = awaited;
             if now <= since + self.patience {
                 break;
             }
             self.awaited.pop_front();
             // It may leave by itself meanwhile; nothing else may have happened.
-            let worker_free = self.clean.session_free_from(worker, welcome_since);
+            let free = || self.clean.session_free_from(worker, welcome_since);
+            let worker_free = worker_free.unwrap_or_else(free);
             if worker_free.max(self.clean.free_from(dispatcher)) > since {
                 continue;
             }
@@ -158,6 +171,13 @@ impl Checker for LeaversHandBack {
             What::Leaving { node, unstarted } => self.leave(seen.at, *node, unstarted),
             What::Arrived(Place::Worker(index)) => {
                 *self.workers.of(*index) = Leaver::default();
+                self.clean.observe(seen);
+            }
+            What::Ended {
+                node,
+                by_itself: true,
+            } => {
+                self.end(*node);
                 self.clean.observe(seen);
             }
             _ => self.clean.observe(seen),
