@@ -2,7 +2,7 @@
 //!
 //! Most promises give somebody some time to do something, if nothing hinders it. What hinders is
 //! seen: faults, twists, processes that end. The consequences of a trouble may come after its end:
-//! [`Clean::free_from`] has them in it, [`Clean::trouble_until`] has not.
+//! [`Clean::session_free_from`] has them in it, [`Clean::trouble_until`] has not.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ impl Clean {
     }
 
     /// From when on no trouble of a place, or of the store, has consequences any more.
-    pub(super) fn free_from(&self, place: Place) -> Instant {
+    fn free_from(&self, place: Place) -> Instant {
         let free = |record: &Record| match record.gone || record.leaving {
             true => NEVER,
             false => {
@@ -89,14 +89,26 @@ impl Clean {
             .max(free(&self.store))
     }
 
-    /// From when on no trouble of a worker, or of the store, has consequences for its present
-    /// session: a trouble that was over when that session was welcomed has none.
-    pub(super) fn session_free_from(&self, worker: Place, welcome_since: Instant) -> Instant {
+    /// From when on no trouble of a worker, its dispatcher or the store has consequences for a
+    /// session between them: one that was over when that session was welcomed has none, but that
+    /// the dispatcher may still have to learn that its lease is gone.
+    pub(super) fn session_free_from(
+        &self,
+        worker: Place,
+        dispatcher: Place,
+        welcome_since: Instant,
+    ) -> Instant {
         let here = self.hindered_until(worker);
-        match here < welcome_since {
+        let there = self.trouble_until(dispatcher) + self.retrying;
+        let here = match here < welcome_since {
             true => here,
             false => here + self.settling,
-        }
+        };
+        let there = match there < welcome_since {
+            true => there,
+            false => self.free_from(dispatcher),
+        };
+        here.max(there)
     }
 
     /// When the last trouble of any dispatcher, or of the store, is over. One that is gone is no

@@ -45,8 +45,8 @@ struct Awaited {
     worker: Place,
     dispatcher: Place,
     welcome_since: Instant,
-    /// From when on nothing hindered the worker, once it has ended by itself.
-    worker_free: Option<Instant>,
+    /// From when on nothing hindered it, once the worker has ended by itself.
+    free_from: Option<Instant>,
 }
 
 impl LeaversHandBack {
@@ -93,7 +93,7 @@ impl LeaversHandBack {
                     worker,
                     dispatcher,
                     welcome_since,
-                    worker_free: None,
+                    free_from: None,
                 });
             }
         }
@@ -102,8 +102,10 @@ impl LeaversHandBack {
     /// What befalls the next life at its place is no excuse for one that has left by itself.
     fn end(&mut self, worker: Place) {
         for awaited in self.awaited.iter_mut().filter(|a| a.worker == worker) {
-            let free = self.clean.session_free_from(worker, awaited.welcome_since);
-            awaited.worker_free.get_or_insert(free);
+            let free =
+                self.clean
+                    .session_free_from(worker, awaited.dispatcher, awaited.welcome_since);
+            awaited.free_from.get_or_insert(free);
         }
     }
 
@@ -115,16 +117,18 @@ impl LeaversHandBack {
                 worker,
                 dispatcher,
                 welcome_since,
-                worker_free,
+                free_from,
             } = awaited;
             if now <= since + self.patience {
                 break;
             }
             self.awaited.pop_front();
             // It may leave by itself meanwhile; nothing else may have happened.
-            let free = || self.clean.session_free_from(worker, welcome_since);
-            let worker_free = worker_free.unwrap_or_else(free);
-            if worker_free.max(self.clean.free_from(dispatcher)) > since {
+            let free = || {
+                self.clean
+                    .session_free_from(worker, dispatcher, welcome_since)
+            };
+            if free_from.unwrap_or_else(free) > since {
                 continue;
             }
             self.premises += 1;

@@ -117,9 +117,8 @@ impl NobodyBlocksAnother {
 
     /// From when on nothing hinders an idle worker from getting work.
     fn free_from(&self, index: usize, idle: &Idle) -> Instant {
-        let worker = Place::Worker(index);
-        let session = self.clean.session_free_from(worker, idle.welcome_since);
-        session.max(self.clean.free_from(idle.dispatcher))
+        self.clean
+            .session_free_from(Place::Worker(index), idle.dispatcher, idle.welcome_since)
     }
 
     fn somebody_is_free(&self, now: Instant) -> bool {

@@ -101,10 +101,7 @@ impl APausedDispatcherIsPatient {
         let Some(welcome_since) = guest.welcome_since.filter(|since| since <= began) else {
             return Ok(());
         };
-        let free = self
-            .clean
-            .session_free_from(worker, welcome_since)
-            .max(self.clean.free_from(by));
+        let free = self.clean.session_free_from(worker, by, welcome_since);
         if soon && free < *began {
             return Err(format!(
                 "{by} stood still from {began:?} to {until:?} and declared {worker} dead at {at:?}"
