@@ -1,8 +1,8 @@
 //! Since when a place has been out of trouble.
 //!
 //! Most promises give somebody some time to do something, if nothing hinders it. What hinders is
-//! seen: faults, twists, processes that end. Who judges by this adds [`super::Setting::settling`]
-//! to the end of a trouble, because its consequences come later.
+//! seen: faults, twists, processes that end. The consequences of a trouble may come after its end:
+//! [`Clean::session_free_from`] has them in it, [`Clean::trouble_until`] has not.
 
 use std::time::Duration;
 
@@ -26,6 +26,10 @@ pub(super) struct Clean {
     store: Record,
     dispatchers: Each<Record>,
     workers: Each<Record>,
+    /// How long a trouble may have consequences.
+    settling: Duration,
+    /// How long a request to the store that went astray may: it is repeated.
+    retrying: Duration,
     /// How long timers and leases may be wrong after a clock has jumped.
     jump: Duration,
 }
@@ -37,6 +41,8 @@ struct Record {
     fault: Instant,
     /// When it was last touched, or the consequences that were told end.
     touched: Instant,
+    /// The same, of what only befell its requests to the store.
+    asked: Instant,
     /// Whether its process has gone, and no other has come.
     gone: bool,
     /// Whether its process is leaving.
@@ -51,6 +57,8 @@ impl Clean {
             store: Record::default(),
             dispatchers: Each::default(),
             workers: Each::default(),
+            settling: setting.settling(),
+            retrying: setting.retrying(),
             jump: setting.timeout + setting.lease,
         }
     }
@@ -65,6 +73,42 @@ impl Clean {
     pub(super) fn hindered_until(&self, place: Place) -> Instant {
         let here = self.record(place).map_or(Instant::ZERO, Record::hindered);
         here.max(self.store.until())
+    }
+
+    /// From when on no trouble of a place, or of the store, has consequences any more.
+    fn free_from(&self, place: Place) -> Instant {
+        let free = |record: &Record| match record.gone || record.leaving {
+            true => NEVER,
+            false => {
+                let asked = record.asked + self.retrying;
+                asked.max(record.touched_until() + self.settling)
+            }
+        };
+        self.record(place)
+            .map_or(Instant::ZERO, free)
+            .max(free(&self.store))
+    }
+
+    /// From when on no trouble of a worker, its dispatcher or the store has consequences for a
+    /// session between them: one that was over when that session was welcomed has none, but that
+    /// the dispatcher may still have to learn that its lease is gone.
+    pub(super) fn session_free_from(
+        &self,
+        worker: Place,
+        dispatcher: Place,
+        welcome_since: Instant,
+    ) -> Instant {
+        let here = self.hindered_until(worker);
+        let there = self.trouble_until(dispatcher) + self.retrying;
+        let here = match here < welcome_since {
+            true => here,
+            false => here + self.settling,
+        };
+        let there = match there < welcome_since {
+            true => there,
+            false => self.free_from(dispatcher),
+        };
+        here.max(there)
     }
 
     /// When the last trouble of any dispatcher, or of the store, is over. One that is gone is no
@@ -161,7 +205,14 @@ impl Clean {
             Bend::Late(time) | Bend::Twice(time) => at + time,
             Bend::Lost | Bend::To(_) | Bend::Swallowed | Bend::TimerFirst | Bend::Fails => at,
         };
-        self.touch(node, until);
+        let asks = matches!(
+            on,
+            Occasion::Request(_) | Occasion::Reply(_) | Occasion::Doorbell(_)
+        );
+        match self.record_mut(node) {
+            Some(record) if asks => record.asked = record.asked.max(until),
+            Some(_) | None => self.touch(node, until),
+        }
     }
 
     fn heal(&mut self, at: Instant) {
@@ -201,11 +252,15 @@ impl Clean {
 }
 
 impl Record {
-    fn hindered(&self) -> Instant {
+    fn touched_until(&self) -> Instant {
         match self.drifts {
             true => NEVER,
             false => self.fault.max(self.touched),
         }
+    }
+
+    fn hindered(&self) -> Instant {
+        self.touched_until().max(self.asked)
     }
 
     fn until(&self) -> Instant {

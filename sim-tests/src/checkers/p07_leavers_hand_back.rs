@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use mpcsfaas_core::id::{Attempt, TaskId};
+use mpcsfaas_core::id::{Attempt, Session, TaskId};
 use mpcsfaas_core::task::Status;
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::wire::message::TaskRef;
@@ -19,7 +19,6 @@ use super::{Checker, Setting};
 #[derive(Debug)]
 pub(super) struct LeaversHandBack {
     clean: Clean,
-    settling: Duration,
     patience: Duration,
     workers: Each<Leaver>,
     /// The attempts under which rows are RUNNING.
@@ -32,8 +31,9 @@ pub(super) struct LeaversHandBack {
 /// What is known of a worker.
 #[derive(Clone, Copy, Debug, Default)]
 struct Leaver {
-    /// The dispatcher that has welcomed it.
-    welcome: Option<Place>,
+    session: Session,
+    /// The dispatcher that has welcomed it in this session, and when.
+    welcome: Option<(Place, Instant)>,
     leaving: bool,
 }
 
@@ -44,13 +44,15 @@ struct Awaited {
     task: TaskRef,
     worker: Place,
     dispatcher: Place,
+    welcome_since: Instant,
+    /// From when on nothing hindered it, once the worker has ended by itself.
+    free_from: Option<Instant>,
 }
 
 impl LeaversHandBack {
     pub(super) fn new(setting: &Setting) -> LeaversHandBack {
         LeaversHandBack {
             clean: Clean::new(setting),
-            settling: setting.settling(),
             // The Goodbye, and a requeue that waits for an operation under way and for its turn.
             patience: 12 * setting.latency + Duration::from_millis(100),
             workers: Each::default(),
@@ -60,10 +62,18 @@ impl LeaversHandBack {
         }
     }
 
-    fn see_worker(&mut self, state: &WorkerState) {
-        if let Place::Worker(index) = state.node {
-            self.workers.of(index).welcome = state.dispatcher.filter(|_| state.welcome);
-        }
+    fn see_worker(&mut self, at: Instant, state: &WorkerState) {
+        let Place::Worker(index) = state.node else {
+            return;
+        };
+        let leaver = self.workers.of(index);
+        let same = leaver.session == state.session;
+        leaver.session = state.session;
+        let now = state.dispatcher.filter(|_| state.welcome);
+        leaver.welcome = now.map(|dispatcher| match leaver.welcome {
+            Some(before) if same && before.0 == dispatcher => before,
+            Some(_) | None => (dispatcher, at),
+        });
     }
 
     fn leave(&mut self, since: Instant, worker: Place, unstarted: &[TaskRef]) {
@@ -72,7 +82,7 @@ impl LeaversHandBack {
         };
         let leaver = self.workers.of(index);
         let again = std::mem::replace(&mut leaver.leaving, true);
-        let Some(dispatcher) = leaver.welcome.filter(|_| !again) else {
+        let Some((dispatcher, welcome_since)) = leaver.welcome.filter(|_| !again) else {
             return;
         };
         for task in unstarted {
@@ -82,8 +92,20 @@ impl LeaversHandBack {
                     task: *task,
                     worker,
                     dispatcher,
+                    welcome_since,
+                    free_from: None,
                 });
             }
+        }
+    }
+
+    /// What befalls the next life at its place is no excuse for one that has left by itself.
+    fn end(&mut self, worker: Place) {
+        for awaited in self.awaited.iter_mut().filter(|a| a.worker == worker) {
+            let free =
+                self.clean
+                    .session_free_from(worker, awaited.dispatcher, awaited.welcome_since);
+            awaited.free_from.get_or_insert(free);
         }
     }
 
@@ -94,17 +116,19 @@ impl LeaversHandBack {
                 task,
                 worker,
                 dispatcher,
+                welcome_since,
+                free_from,
             } = awaited;
             if now <= since + self.patience {
                 break;
             }
             self.awaited.pop_front();
             // It may leave by itself meanwhile; nothing else may have happened.
-            let until = self
-                .clean
-                .hindered_until(worker)
-                .max(self.clean.trouble_until(dispatcher));
-            if until + self.settling > since {
+            let free = || {
+                self.clean
+                    .session_free_from(worker, dispatcher, welcome_since)
+            };
+            if free_from.unwrap_or_else(free) > since {
                 continue;
             }
             self.premises += 1;
@@ -138,7 +162,7 @@ impl Checker for LeaversHandBack {
             self.look(seen.at)?;
         }
         match &seen.what {
-            What::Worker(state) => self.see_worker(state),
+            What::Worker(state) => self.see_worker(seen.at, state),
             What::Row(row) => {
                 match row.status {
                     Status::Running => self.running.insert(row.task, row.attempt),
@@ -151,6 +175,13 @@ impl Checker for LeaversHandBack {
             What::Leaving { node, unstarted } => self.leave(seen.at, *node, unstarted),
             What::Arrived(Place::Worker(index)) => {
                 *self.workers.of(*index) = Leaver::default();
+                self.clean.observe(seen);
+            }
+            What::Ended {
+                node,
+                by_itself: true,
+            } => {
+                self.end(*node);
                 self.clean.observe(seen);
             }
             _ => self.clean.observe(seen),

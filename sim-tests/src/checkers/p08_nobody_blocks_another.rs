@@ -21,7 +21,6 @@ use super::{Checker, Setting};
 #[derive(Debug)]
 pub(super) struct NobodyBlocksAnother {
     clean: Clean,
-    settling: Duration,
     patience: Duration,
     workers: Each<Idle>,
     queued: BTreeMap<TaskId, Queued>,
@@ -34,6 +33,8 @@ pub(super) struct NobodyBlocksAnother {
 struct Idle {
     session: Session,
     dispatcher: Place,
+    /// Since when it is welcome in this session.
+    welcome_since: Instant,
     /// Since when a process of it waits for work that it asked for.
     since: Instant,
     /// Since when it holds nothing at all.
@@ -54,6 +55,7 @@ impl Default for Idle {
         Idle {
             session: 0,
             dispatcher: Place::Client,
+            welcome_since: NEVER,
             since: NEVER,
             empty_since: NEVER,
         }
@@ -67,7 +69,6 @@ impl NobodyBlocksAnother {
         let patience = setting.beat + setting.poll + Duration::from_millis(250);
         NobodyBlocksAnother {
             clean: Clean::new(setting),
-            settling: setting.settling(),
             patience: patience + 10 * setting.latency,
             workers: Each::default(),
             queued: BTreeMap::new(),
@@ -81,8 +82,7 @@ impl NobodyBlocksAnother {
             return;
         };
         let idle = self.workers.of(index);
-        let asks = state.running < state.processes as usize && state.held < state.credit as usize;
-        let able = state.welcome && !state.leaving && asks;
+        let able = state.welcome && !state.leaving;
         let Some(dispatcher) = state.dispatcher.filter(|_| able) else {
             *idle = Idle::default();
             return;
@@ -91,14 +91,14 @@ impl NobodyBlocksAnother {
             *idle = Idle {
                 session: state.session,
                 dispatcher,
+                welcome_since: at,
                 ..Idle::default()
             };
         }
-        idle.since = idle.since.min(at);
-        idle.empty_since = match state.held {
-            0 => idle.empty_since.min(at),
-            _ => NEVER,
-        };
+        let asks = state.running < state.processes as usize && state.held < state.credit as usize;
+        let since = |before: Instant, still: bool| if still { before.min(at) } else { NEVER };
+        idle.since = since(idle.since, asks);
+        idle.empty_since = since(idle.empty_since, asks && state.held == 0);
     }
 
     fn see_row(&mut self, at: Instant, row: &Row) {
@@ -117,8 +117,8 @@ impl NobodyBlocksAnother {
 
     /// From when on nothing hinders an idle worker from getting work.
     fn free_from(&self, index: usize, idle: &Idle) -> Instant {
-        let worker = self.clean.trouble_until(Place::Worker(index));
-        worker.max(self.clean.trouble_until(idle.dispatcher)) + self.settling
+        self.clean
+            .session_free_from(Place::Worker(index), idle.dispatcher, idle.welcome_since)
     }
 
     fn somebody_is_free(&self, now: Instant) -> bool {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use mpcsfaas_core::id::Session;
 use mpcsfaas_core::time::Instant;
-use mpcsfaas_transport_sim::history::{Seen, What};
+use mpcsfaas_transport_sim::history::{Seen, What, WorkerState};
 use mpcsfaas_transport_sim::place::Place;
 use mpcsfaas_transport_sim::plan::{Fault, Occasion, Trouble};
 
@@ -21,9 +22,18 @@ pub(super) struct APausedDispatcherIsPatient {
     /// Within so long after it wakes, it may declare nobody dead.
     patience: Duration,
     pauses: Each<Option<Pause>>,
-    /// Workers that leave: a dispatcher forgets them when they have said their last word.
-    leaving: Each<bool>,
+    workers: Each<Guest>,
     premises: u64,
+}
+
+/// What is known of a worker.
+#[derive(Clone, Copy, Debug, Default)]
+struct Guest {
+    /// Whether it leaves: a dispatcher forgets it when it has said its last word.
+    leaving: bool,
+    session: Session,
+    /// Since when it is welcome in this session.
+    welcome_since: Option<Instant>,
 }
 
 /// A dispatcher's last pause.
@@ -43,8 +53,18 @@ impl APausedDispatcherIsPatient {
             too_long: setting.lease.saturating_sub(room),
             patience: setting.timeout - setting.timeout / 20,
             pauses: Each::default(),
-            leaving: Each::default(),
+            workers: Each::default(),
             premises: 0,
+        }
+    }
+
+    fn see_worker(&mut self, at: Instant, state: &WorkerState) {
+        if let Place::Worker(index) = state.node {
+            let guest = self.workers.of(index);
+            let same = guest.session == state.session;
+            let before = guest.welcome_since.filter(|_| same).or(Some(at));
+            guest.session = state.session;
+            guest.welcome_since = before.filter(|_| state.welcome);
         }
     }
 
@@ -71,18 +91,18 @@ impl APausedDispatcherIsPatient {
         let (Place::Dispatcher(index), Place::Worker(victim)) = (by, worker) else {
             return Ok(());
         };
-        if self.leaving.get(victim) == Some(&true) {
-            return Ok(());
-        }
         let Some(Some(Pause { began, until })) = self.pauses.get(index) else {
             return Ok(());
         };
         let soon = at < *until + self.patience && until.since(*began) < self.too_long;
-        let hindered = self
-            .clean
-            .hindered_until(worker)
-            .max(self.clean.trouble_until(by));
-        if soon && hindered + self.settling < *began {
+        let Some(guest) = self.workers.get(victim).filter(|guest| !guest.leaving) else {
+            return Ok(());
+        };
+        let Some(welcome_since) = guest.welcome_since.filter(|since| since <= began) else {
+            return Ok(());
+        };
+        let free = self.clean.session_free_from(worker, by, welcome_since);
+        if soon && free < *began {
             return Err(format!(
                 "{by} stood still from {began:?} to {until:?} and declared {worker} dead at {at:?}"
             ));
@@ -115,9 +135,10 @@ impl Checker for APausedDispatcherIsPatient {
             What::Leaving {
                 node: Place::Worker(index),
                 ..
-            } => *self.leaving.of(*index) = true,
+            } => self.workers.of(*index).leaving = true,
+            What::Worker(state) => self.see_worker(seen.at, state),
             What::Arrived(Place::Worker(index)) => {
-                *self.leaving.of(*index) = false;
+                *self.workers.of(*index) = Guest::default();
                 self.clean.observe(seen);
             }
             What::Healed => {
@@ -144,6 +165,7 @@ mod tests {
     /// D0 stands still from 30 s to 35 s.
     fn paused(history: History) -> History {
         history
+            .see(What::Worker(worker(W0)))
             .at(30_000)
             .struck(D0, Trouble::Pause(Duration::from_secs(5)))
             .at(35_000)
@@ -174,13 +196,14 @@ mod tests {
 
     #[test]
     fn a_worker_with_troubles_of_its_own_may_be_dead() {
-        let crashed = paused(History::new().at(29_000).struck(W0, Trouble::Cut));
-        assert_eq!(judge(crashed.at(36_000).see(dead(W0))), Ok(1));
+        let cut = paused(History::new()).struck(W0, Trouble::Cut);
+        assert_eq!(judge(cut.at(36_000).see(dead(W0))), Ok(1));
     }
 
     #[test]
     fn a_pause_that_costs_the_lease_costs_the_sessions() {
         let history = History::new()
+            .see(What::Worker(worker(W0)))
             .at(30_000)
             .struck(D0, Trouble::Pause(Duration::from_secs(12)))
             .at(42_000)

@@ -1,8 +1,8 @@
 //! P12: what a worker still runs when its dispatcher restarts is adopted, not run again, if its
 //! Hello comes before the lease ends.
 //!
-//! Judged when another attempt starts while one that was given up still runs. A crash of one
-//! dispatcher is what the promise is about; two in a row, or any other trouble of the worker, a
+//! Judged when another attempt starts while one that was given up still runs, or was dropped as
+//! nobody's. A crash of one dispatcher is what the promise is about; two in a row, or any other trouble of the worker, a
 //! dispatcher or the store shortly before, are excuses.
 
 use std::collections::BTreeMap;
@@ -36,13 +36,14 @@ pub(super) struct RunningWorkIsAdopted {
     premises: u64,
 }
 
-/// An attempt that runs.
+/// An attempt that runs, or ran until it was killed.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     attempt: Attempt,
     worker: usize,
-    /// Since when the store does not count it as running any more.
+    /// Since when the store does not count it as running any more, or its worker has dropped it.
     given_up: Option<Instant>,
+    killed: bool,
 }
 
 /// What is known of a worker.
@@ -113,13 +114,16 @@ impl RunningWorkIsAdopted {
     }
 
     fn see_row(&mut self, at: Instant, row: &Row) {
+        if row.status.is_terminal() {
+            self.running.remove(&row.task);
+        }
         let Some(runs) = self.running.get_mut(&row.task) else {
             return;
         };
         for run in runs {
             if row.attempt > run.attempt || row.status == Status::Queued {
                 run.given_up = run.given_up.or(Some(at));
-            } else if row.status == Status::Running && row.attempt == run.attempt {
+            } else if row.attempt == run.attempt && !run.killed {
                 run.given_up = None;
             }
         }
@@ -135,7 +139,7 @@ impl RunningWorkIsAdopted {
                 && self.had_to_be_kept(run.worker, given_up)
             {
                 return Err(format!(
-                    "{task:?} started at {worker} while attempt {} runs at W{}, given up at {given_up:?}",
+                    "{task:?} started at {worker} although attempt {} ran at W{} until {given_up:?}",
                     run.attempt, run.worker
                 ));
             }
@@ -144,8 +148,20 @@ impl RunningWorkIsAdopted {
             attempt: task.attempt,
             worker: index,
             given_up: None,
+            killed: false,
         });
         Ok(())
+    }
+
+    fn stop(&mut self, at: Instant, task: TaskRef, by_itself: bool) {
+        let Some(runs) = self.running.get_mut(&task.task) else {
+            return;
+        };
+        runs.retain(|run| run.attempt != task.attempt || !by_itself);
+        for run in runs.iter_mut().filter(|run| run.attempt == task.attempt) {
+            run.given_up = run.given_up.or(Some(at));
+            run.killed = true;
+        }
     }
 
     /// Whether a task that ran at a worker could have been adopted before it was given up.
@@ -240,14 +256,9 @@ impl Checker for RunningWorkIsAdopted {
             What::Worker(state) => self.see_worker(seen.at, state),
             What::Row(row) => self.see_row(seen.at, row),
             What::Started { at, task } => return self.start(*at, *task),
-            What::Stopped { task, .. } => {
-                if let Some(runs) = self.running.get_mut(&task.task) {
-                    runs.retain(|run| run.attempt != task.attempt);
-                    if runs.is_empty() {
-                        self.running.remove(&task.task);
-                    }
-                }
-            }
+            What::Stopped {
+                task, by_itself, ..
+            } => self.stop(seen.at, *task, *by_itself),
             What::Leaving {
                 node: Place::Worker(index),
                 ..
@@ -327,6 +338,17 @@ mod tests {
     fn a_task_that_is_run_again_is_named() {
         let history = run_again(crashed(History::new(), 31_000));
         assert_broken(judge(history), &["W0", &format!("{:?}", attempt(7, 2))]);
+    }
+
+    #[test]
+    fn a_task_that_is_dropped_and_run_again_is_named() {
+        let dropped = crashed(History::new(), 35_000).see(What::Stopped {
+            at: W0,
+            task: attempt(7, 1),
+            by_itself: false,
+        });
+        let verdict = judge(run_again(dropped));
+        assert_broken(verdict, &["W0", &format!("{:?}", attempt(7, 2)), "35.0"]);
     }
 
     #[test]

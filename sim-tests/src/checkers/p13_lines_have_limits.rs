@@ -50,12 +50,11 @@ impl Checker for LinesHaveLimits {
                     ));
                 }
             }
-            What::Row(row) => {
+            What::Row(row)
                 if row.outcome.is_some_and(|ended| ended.result_of.is_some())
-                    && self.oversized.contains(&row.task)
-                {
-                    return Err(format!("{} has a result over the limit", row.task));
-                }
+                    && self.oversized.contains(&row.task) =>
+            {
+                return Err(format!("{} has a result over the limit", row.task));
             }
             _ => {}
         }

@@ -13,6 +13,9 @@ use mpcsfaas_transport_sim::plan::{Ending, Plan, Submit, Trouble};
 /// A Python child that ends is replaced within so long, if its start does not fail.
 const RESPAWN: Duration = Duration::from_millis(100);
 
+/// How long a driver waits for the store's answer before it calls a request failed.
+const STORE_PATIENCE: Duration = Duration::from_millis(500);
+
 /// The longest pause between two starts of a Python child.
 const SPAWN_BACKOFF: Duration = Duration::from_secs(5);
 
@@ -34,6 +37,8 @@ pub struct Setting {
     pub renew: Duration,
     /// How often a dispatcher looks at the queue without a doorbell.
     pub poll: Duration,
+    /// The pause before a failed request to the store is repeated.
+    pub store_retry: Duration,
     /// The longest pause of a worker before a new connection.
     pub backoff: Duration,
     /// How long one who leaves may wait for what still runs; zero if nobody leaves.
@@ -68,6 +73,7 @@ impl Setting {
             lease: store::Config::default().lease,
             renew: dispatcher.renew,
             poll: dispatcher.poll,
+            store_retry: dispatcher.store_retry,
             backoff: worker.backoff_limit,
             drain: if leaves { timing.drain } else { Duration::ZERO },
             work: plan.submits.iter().map(work).sum(),
@@ -99,6 +105,12 @@ impl Setting {
     pub fn settling(&self) -> Duration {
         let waiting = 2 * self.timeout + self.backoff + self.beat;
         waiting + waiting / 20 + 16 * self.latency
+    }
+
+    /// How long a request to the store that went astray may go on having consequences: it counts as
+    /// failed after a while and is repeated, and so may one that waits for it be.
+    pub fn retrying(&self) -> Duration {
+        2 * (STORE_PATIENCE + self.store_retry) + 16 * self.latency
     }
 
     /// World time in which every clock has shown `time`.

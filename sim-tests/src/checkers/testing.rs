@@ -14,7 +14,6 @@ use mpcsfaas_transport_sim::plan::{Fault, Plan, Shape, Trouble};
 use super::{Checker, Setting};
 
 pub(crate) const D0: Place = Place::Dispatcher(0);
-pub(crate) const D1: Place = Place::Dispatcher(1);
 pub(crate) const W0: Place = Place::Worker(0);
 pub(crate) const W1: Place = Place::Worker(1);
 
