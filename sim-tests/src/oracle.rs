@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use mpcsfaas_core::id::{Attempt, TaskId};
 use mpcsfaas_core::store::op::Submitted;
 use mpcsfaas_core::task::{FailureKind, Status};
+use mpcsfaas_transport_sim::by_task::ByTask;
 use mpcsfaas_transport_sim::history::{Ended, Row, Seen, What};
 use mpcsfaas_transport_sim::plan::{Bend, Ending, Occasion, Submit};
 
@@ -21,7 +22,7 @@ const MAX_LOSSES: u32 = 3;
 #[derive(Debug)]
 pub struct Oracle {
     submits: BTreeMap<TaskId, Submit>,
-    tasks: BTreeMap<TaskId, Known>,
+    tasks: ByTask<Known>,
     /// Whether the client may have got one answer twice, so that answers cannot be counted.
     answers_repeat: bool,
     explained: u64,
@@ -72,7 +73,7 @@ impl Oracle {
     pub fn new(setting: &Setting) -> Oracle {
         Oracle {
             submits: setting.submits.clone(),
-            tasks: BTreeMap::new(),
+            tasks: ByTask::default(),
             answers_repeat: false,
             explained: 0,
         }

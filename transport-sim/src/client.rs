@@ -1,6 +1,5 @@
 //! The client: it submits what the plan says, again where it got no answer, and cancels.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +8,7 @@ use mpcsfaas_core::store::Op;
 use mpcsfaas_core::store::op::{Cancelled, Reply, Submission, Submitted};
 use mpcsfaas_core::task::Options;
 
+use crate::by_task::ByTask;
 use crate::event::Event;
 use crate::guest::Fact;
 use crate::history::What;
@@ -20,7 +20,11 @@ use crate::world::{FUNCTION, World};
 /// What the client knows of its tasks.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    places: BTreeMap<TaskId, usize>,
+    places: ByTask<usize>,
+    /// Submits by their time, and how many of them have been scheduled: one at a time lies ahead,
+    /// so that the heap stays small.
+    order: Vec<usize>,
+    scheduled: usize,
     accepted: Vec<bool>,
     ended: Vec<bool>,
     /// Tasks that are not both accepted and ended.
@@ -34,7 +38,11 @@ impl Client {
     pub(crate) fn new(plan: &Plan) -> Client {
         let tasks = plan.submits.iter().enumerate();
         let count = plan.submits.len();
+        let mut order: Vec<usize> = (0..count).collect();
+        order.sort_by_key(|index| plan.submits[*index].at);
         Client {
+            order,
+            scheduled: 0,
             places: tasks.map(|(index, submit)| (submit.task, index)).collect(),
             accepted: vec![false; count],
             ended: vec![false; count],
@@ -76,6 +84,14 @@ impl World {
     /// Whether the client has got every task accepted, and all have ended.
     pub fn is_done(&self) -> bool {
         self.client.open == 0
+    }
+
+    pub(crate) fn plan_next_submit(&mut self) {
+        if let Some(index) = self.client.order.get(self.client.scheduled) {
+            self.client.scheduled += 1;
+            self.heap
+                .push(self.plan.submits[*index].at, Event::NextSubmit(*index));
+        }
     }
 
     pub(crate) fn send_submit(&mut self, index: usize) {

@@ -75,7 +75,9 @@ pub(crate) enum Event {
     },
     /// A process of a guest's pool is done with a task.
     Ran(Place, u64, TaskId),
-    /// The client sends the submit at this place in the plan.
+    /// The client sends the submit at this place in the plan; then comes the next.
+    NextSubmit(usize),
+    /// The client sends it again.
     Submit(usize),
     /// The client sends it to the store.
     AtStoreSubmit(usize),
@@ -112,6 +114,7 @@ impl Event {
             Event::Dialed(..)
             | Event::Child { .. }
             | Event::Ran(..)
+            | Event::NextSubmit(_)
             | Event::Submit(_)
             | Event::Fault(_)
             | Event::Resume(_)

@@ -27,6 +27,7 @@
 //! [`mailbox`] stands apart: libzmq's socket when several threads use it, which no machine of ours
 //! does.
 
+pub mod by_task;
 pub mod chain;
 pub mod chance;
 mod children;

@@ -114,7 +114,7 @@ impl World {
                 };
                 (Kind::Child, None, "ends".to_owned(), Some(task))
             }
-            Event::Submit(index) => {
+            Event::NextSubmit(index) | Event::Submit(index) => {
                 let task = self.plan.submits[*index].task;
                 let task = TaskRef { task, attempt: 0 };
                 (Kind::Client, None, "submits".to_owned(), Some(task))
@@ -162,7 +162,7 @@ fn place_of(event: &Event) -> Place {
         | Event::Over(place)
         | Event::Boot(place) => *place,
         Event::StoreBack(index) => Place::Dispatcher(*index),
-        Event::Submit(_) => Place::Client,
+        Event::NextSubmit(_) | Event::Submit(_) => Place::Client,
         _ => Place::Store,
     }
 }

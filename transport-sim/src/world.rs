@@ -190,9 +190,7 @@ impl World {
             self.heap
                 .push(worker.starts, Event::Boot(Place::Worker(index)));
         }
-        for (index, submit) in self.plan.submits.iter().enumerate() {
-            self.heap.push(submit.at, Event::Submit(index));
-        }
+        self.plan_next_submit();
         for (index, fault) in self.plan.faults.iter().enumerate() {
             self.heap.push(fault.at, Event::Fault(index));
         }
@@ -270,6 +268,10 @@ impl World {
                 fact,
             } => self.child_has(worker, life, generation, fact),
             Event::Ran(place, life, task) => self.pool_ran(place, life, task),
+            Event::NextSubmit(index) => {
+                self.plan_next_submit();
+                self.send_submit(index);
+            }
             Event::Submit(index) => self.send_submit(index),
             Event::AtStoreSubmit(index) => self.submit(index),
             Event::Cancel(task) => self.cancel(task),

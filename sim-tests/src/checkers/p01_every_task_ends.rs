@@ -1,11 +1,10 @@
 //! P1: an accepted task reaches exactly one terminal state, whatever crashes, once faults end.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use mpcsfaas_core::id::TaskId;
 use mpcsfaas_core::store::op::Submitted;
 use mpcsfaas_core::time::Instant;
+use mpcsfaas_transport_sim::by_task::Tasks;
 use mpcsfaas_transport_sim::history::{End, Seen, What};
 
 use super::{Checker, Setting};
@@ -14,8 +13,8 @@ use super::{Checker, Setting};
 #[derive(Debug)]
 pub(super) struct EveryTaskEnds {
     recovery: Duration,
-    rows: BTreeSet<TaskId>,
-    accepted: BTreeSet<TaskId>,
+    rows: Tasks,
+    accepted: Tasks,
     last_accepted: Instant,
 }
 
@@ -23,8 +22,8 @@ impl EveryTaskEnds {
     pub(super) fn new(setting: &Setting) -> EveryTaskEnds {
         EveryTaskEnds {
             recovery: setting.recovery(),
-            rows: BTreeSet::new(),
-            accepted: BTreeSet::new(),
+            rows: Tasks::default(),
+            accepted: Tasks::default(),
             last_accepted: Instant::ZERO,
         }
     }

@@ -1,9 +1,7 @@
 //! P2: a terminal result never changes.
 
-use std::collections::BTreeMap;
-
-use mpcsfaas_core::id::TaskId;
 use mpcsfaas_core::task::Status;
+use mpcsfaas_transport_sim::by_task::ByTask;
 use mpcsfaas_transport_sim::history::{Ended, Row, Seen, What};
 
 use super::Checker;
@@ -11,7 +9,7 @@ use super::Checker;
 /// Remembers how each task ended first.
 #[derive(Debug, Default)]
 pub(super) struct ResultsDoNotChange {
-    ended: BTreeMap<TaskId, (Status, Ended)>,
+    ended: ByTask<(Status, Ended)>,
 }
 
 impl Checker for ResultsDoNotChange {

@@ -1,9 +1,8 @@
 //! P5: status moves only along the table, and attempts count claims.
 
-use std::collections::BTreeMap;
-
-use mpcsfaas_core::id::{Attempt, TaskId};
+use mpcsfaas_core::id::Attempt;
 use mpcsfaas_core::task::Status;
+use mpcsfaas_transport_sim::by_task::ByTask;
 use mpcsfaas_transport_sim::history::{Seen, What};
 
 use super::Checker;
@@ -11,7 +10,7 @@ use super::Checker;
 /// Remembers the last status and attempt of each task.
 #[derive(Debug, Default)]
 pub(super) struct StatusMovesByTheTable {
-    last: BTreeMap<TaskId, (Status, Attempt)>,
+    last: ByTask<(Status, Attempt)>,
     moves: u64,
 }
 

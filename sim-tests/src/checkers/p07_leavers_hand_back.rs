@@ -1,12 +1,13 @@
 //! P7: a worker that leaves says goodbye and hands back what it has not started.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use mpcsfaas_core::id::{Attempt, Session, TaskId};
+use mpcsfaas_core::id::{Attempt, Session};
 use mpcsfaas_core::task::Status;
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::wire::message::TaskRef;
+use mpcsfaas_transport_sim::by_task::ByTask;
 use mpcsfaas_transport_sim::history::{End, Seen, What, WorkerState};
 use mpcsfaas_transport_sim::place::Place;
 
@@ -22,7 +23,7 @@ pub(super) struct LeaversHandBack {
     patience: Duration,
     workers: Each<Leaver>,
     /// The attempts under which rows are RUNNING.
-    running: BTreeMap<TaskId, Attempt>,
+    running: ByTask<Attempt>,
     /// What is to come back, by time.
     awaited: VecDeque<Awaited>,
     premises: u64,
@@ -56,7 +57,7 @@ impl LeaversHandBack {
             // The Goodbye, and a requeue that waits for an operation under way and for its turn.
             patience: 12 * setting.latency + Duration::from_millis(100),
             workers: Each::default(),
-            running: BTreeMap::new(),
+            running: ByTask::default(),
             awaited: VecDeque::new(),
             premises: 0,
         }

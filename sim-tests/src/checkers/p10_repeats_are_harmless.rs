@@ -4,11 +4,11 @@
 //! explain counts: an attempt that starts once more; after a stranger's word, a task that ends
 //! while its attempt still runs.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::wire::message::TaskRef;
+use mpcsfaas_transport_sim::by_task::ByAttempt;
 use mpcsfaas_transport_sim::history::{Row, Seen, What};
 use mpcsfaas_transport_sim::place::Place;
 use mpcsfaas_transport_sim::plan::{Fault, Trouble};
@@ -26,7 +26,7 @@ pub(super) struct RepeatsAreHarmless {
     /// Until when a stranger's word may be to blame.
     strange_until: Instant,
     /// Attempts that have started, and whether they have stopped.
-    attempts: BTreeMap<TaskRef, bool>,
+    attempts: ByAttempt<bool>,
     premises: u64,
 }
 
@@ -36,7 +36,7 @@ impl RepeatsAreHarmless {
             hearsay: 12 * setting.latency + Duration::from_secs(1),
             repeated: None,
             strange_until: Instant::ZERO,
-            attempts: BTreeMap::new(),
+            attempts: ByAttempt::default(),
             premises: 0,
         }
     }

@@ -1,11 +1,8 @@
 //! P11: with several dispatchers a task has one owner, and no attempt starts twice. A task that
 //! may run at most once starts at most once. (That a dead dispatcher's tasks come back is P1.)
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use mpcsfaas_core::id::TaskId;
 use mpcsfaas_core::task::Status;
-use mpcsfaas_core::wire::message::TaskRef;
+use mpcsfaas_transport_sim::by_task::{Attempts, ByTask};
 use mpcsfaas_transport_sim::history::{Row, Seen, What};
 
 use super::Checker;
@@ -13,10 +10,10 @@ use super::Checker;
 /// Remembers every start, and who had each task last.
 #[derive(Debug, Default)]
 pub(super) struct NoAttemptStartsTwice {
-    started: BTreeSet<TaskRef>,
+    started: Attempts,
     /// Tasks that may run at most once, and whether they have started.
-    once: BTreeMap<TaskId, bool>,
-    rows: BTreeMap<TaskId, Row>,
+    once: ByTask<bool>,
+    rows: ByTask<Row>,
 }
 
 impl NoAttemptStartsTwice {
