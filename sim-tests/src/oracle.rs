@@ -4,7 +4,7 @@
 //! which attempts ran and how they stopped, and what the store shows. Every new state must follow
 //! from that. An answer that never came explains nothing and forbids nothing.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mpcsfaas_core::id::{Attempt, TaskId};
 use mpcsfaas_core::store::op::Submitted;
@@ -21,7 +21,7 @@ const MAX_LOSSES: u32 = 3;
 /// Explains, or fails to.
 #[derive(Debug)]
 pub struct Oracle {
-    submits: BTreeMap<TaskId, Submit>,
+    submits: Arc<ByTask<Submit>>,
     tasks: ByTask<Known>,
     /// Whether the client may have got one answer twice, so that answers cannot be counted.
     answers_repeat: bool,
@@ -331,7 +331,7 @@ mod tests {
             timeout: None,
             at_most_once: false,
         };
-        setting.submits.insert(task(7), submit);
+        Arc::make_mut(&mut setting.submits).insert(task(7), submit);
         let history = begun()
             .started(W0, attempt(7, 1))
             .stopped(W0, attempt(7, 1))

@@ -5,11 +5,12 @@ use std::collections::BinaryHeap;
 
 use mpcsfaas_core::time::Instant;
 
-/// Events that lie ahead. The heap itself moves only small keys; events stay where they were put.
+/// Events that lie ahead. The heap itself moves only small keys; an event stays where it was put,
+/// and is handed out there.
 #[derive(Clone, Debug)]
 pub struct Heap<E> {
     keys: BinaryHeap<Reverse<(Instant, u64, u32)>>,
-    events: Vec<Option<E>>,
+    events: Vec<Option<Box<E>>>,
     free: Vec<u32>,
     next: u64,
 }
@@ -28,6 +29,7 @@ impl<E> Default for Heap<E> {
 impl<E> Heap<E> {
     /// Schedules an event.
     pub fn push(&mut self, at: Instant, event: E) {
+        let event = Box::new(event);
         let place = match self.free.pop() {
             Some(place) => {
                 self.events[place as usize] = Some(event);
@@ -43,7 +45,7 @@ impl<E> Heap<E> {
     }
 
     /// The next event and its time.
-    pub fn pop(&mut self) -> Option<(Instant, E)> {
+    pub fn pop(&mut self) -> Option<(Instant, Box<E>)> {
         let Reverse((at, _, place)) = self.keys.pop()?;
         self.free.push(place);
         let event = self.events[place as usize].take()?;
@@ -72,11 +74,11 @@ mod tests {
             heap.push(Instant::from_nanos(at), name);
         }
         let order: Vec<&str> = std::iter::from_fn(|| heap.pop())
-            .map(|(_, name)| name)
+            .map(|(_, name)| *name)
             .collect();
         assert_eq!(order, ["a", "b", "c", "d"]);
         heap.push(Instant::ZERO, "e");
-        assert_eq!(heap.pop(), Some((Instant::ZERO, "e")));
+        assert_eq!(heap.pop(), Some((Instant::ZERO, Box::new("e"))));
         assert!(heap.is_empty());
     }
 }

@@ -205,7 +205,7 @@ impl World {
                 return false;
             };
             self.now = self.now.max(at);
-            if let Event::Wake(place, life) = event
+            if let Event::Wake(place, life) = *event
                 && !self.is_due(place, life)
             {
                 continue;
@@ -215,15 +215,15 @@ impl World {
         }
     }
 
-    fn take_in(&mut self, event: Event) {
+    fn take_in(&mut self, event: Box<Event>) {
         use std::hash::Hash;
         self.events += 1;
         self.now.hash(&mut self.chain);
         event.hash(&mut self.chain);
         if self.is_free_for(&event) {
             self.tell_event(&event);
-            self.happen(event);
-        } else if let Some(event) = self.admit(event) {
+            self.happen(*event);
+        } else if let Some(event) = self.admit(*event) {
             self.tell_event(&event);
             self.happen(event);
         }

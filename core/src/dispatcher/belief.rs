@@ -1,7 +1,6 @@
 //! What the dispatcher believes of a task, and what it wants of the store next.
 
 use super::Dispatcher;
-use super::roster::Seat;
 use crate::id::{Session, WorkerKey};
 use crate::store::op::{Claimed, EndReason};
 use crate::task::Outcome;
@@ -66,66 +65,52 @@ impl Dispatcher {
             since: now,
             noted: false,
         };
-        self.use_credit(key, &belief);
+        self.use_credit(key, belief.place.worker(), suspect);
         self.beliefs.insert(key, belief);
         self.wanting.insert(key);
     }
 
     /// Moves an attempt to another place and asks for what that wants of the store.
     pub(super) fn moved(&mut self, key: TaskRef, place: Place) {
-        let Some(mut belief) = self.beliefs.remove(&key) else {
+        let Some(belief) = self.beliefs.get_mut(&key) else {
             return;
         };
-        self.free_credit(key, &belief);
+        let before = std::mem::replace(&mut belief.place, place);
+        let (after, suspect) = (belief.place.worker().cloned(), belief.suspect);
         // Also a worker's word can move it, before it has been placed.
-        if matches!(belief.place, Place::Unplaced(_)) {
+        if matches!(before, Place::Unplaced(_)) {
             self.queue.unplaced -= 1;
         }
-        belief.place = place;
-        self.use_credit(key, &belief);
-        self.beliefs.insert(key, belief);
+        if before.worker() != after.as_ref() {
+            self.free_credit(key, before.worker(), suspect);
+        }
+        // Also at the same worker: a new session begins with an empty seat.
+        self.use_credit(key, after.as_ref(), suspect);
         self.wanting.insert(key);
     }
 
     /// Stops believing in an attempt.
     pub(super) fn forget(&mut self, key: TaskRef) -> Option<Belief> {
         let belief = self.beliefs.remove(&key)?;
-        self.free_credit(key, &belief);
+        self.free_credit(key, belief.place.worker(), belief.suspect);
         self.wanting.remove(&key);
         Some(belief)
     }
 
-    fn use_credit(&mut self, key: TaskRef, belief: &Belief) {
-        self.count(
-            key,
-            belief,
-            |seat, key| seat.tasks.insert(key),
-            |suspects| suspects + 1,
-        );
-    }
-
-    fn free_credit(&mut self, key: TaskRef, belief: &Belief) {
-        self.count(
-            key,
-            belief,
-            |seat, key| seat.tasks.remove(&key),
-            |suspects| suspects - 1,
-        );
-    }
-
-    fn count(
-        &mut self,
-        key: TaskRef,
-        belief: &Belief,
-        change: impl FnOnce(&mut Seat, TaskRef) -> bool,
-        suspects: impl FnOnce(u32) -> u32,
-    ) {
-        let Some(worker) = belief.place.worker() else {
-            return;
-        };
+    fn use_credit(&mut self, key: TaskRef, worker: Option<&WorkerKey>, suspect: bool) {
+        let Some(worker) = worker else { return };
         self.roster.update(worker, |seat| {
-            if change(seat, key) && belief.suspect {
-                seat.suspects = suspects(seat.suspects);
+            if seat.tasks.insert(key) && suspect {
+                seat.suspects += 1;
+            }
+        });
+    }
+
+    fn free_credit(&mut self, key: TaskRef, worker: Option<&WorkerKey>, suspect: bool) {
+        let Some(worker) = worker else { return };
+        self.roster.update(worker, |seat| {
+            if seat.tasks.remove(&key) && suspect {
+                seat.suspects -= 1;
             }
         });
     }

@@ -112,7 +112,7 @@ mod tests {
             at_most_once: false,
         };
         let mut setting = setting();
-        setting.submits.insert(task(7), submit);
+        std::sync::Arc::make_mut(&mut setting.submits).insert(task(7), submit);
         let too_large = failed(attempt(7, 1), FailureKind::ResultTooLarge);
         let history = History::new().row(too_large);
         assert_eq!(history.judge(&mut LinesHaveLimits::new(&setting)), Ok(0));

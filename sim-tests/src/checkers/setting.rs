@@ -1,12 +1,13 @@
 //! What the bounds of the checkers depend on.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use mpcsfaas_core::id::{Incarnation, TaskId, WorkerId};
+use mpcsfaas_core::id::{Incarnation, WorkerId};
 use mpcsfaas_core::store::op::Mode;
 use mpcsfaas_core::timing::Timing;
 use mpcsfaas_core::{dispatcher, store, worker};
+use mpcsfaas_transport_sim::by_task::ByTask;
 use mpcsfaas_transport_sim::place::Place;
 use mpcsfaas_transport_sim::plan::{Ending, Plan, Submit, Trouble};
 
@@ -50,7 +51,7 @@ pub struct Setting {
     /// How far the store's clock is set back, in all.
     pub set_back: Duration,
     /// What was submitted, by task.
-    pub submits: BTreeMap<TaskId, Submit>,
+    pub submits: Arc<ByTask<Submit>>,
 }
 
 impl Setting {
@@ -79,7 +80,7 @@ impl Setting {
             work: plan.submits.iter().map(work).sum(),
             slowness: slowness_of(plan),
             set_back: set_back_of(plan),
-            submits: plan.submits.iter().map(|s| (s.task, s.clone())).collect(),
+            submits: Arc::new(plan.submits.iter().map(|s| (s.task, s.clone())).collect()),
         }
     }
 
