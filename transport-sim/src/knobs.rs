@@ -26,6 +26,8 @@ pub enum Mode {
     /// The standard scenario for measuring: one dispatcher, 8 workers, 1,000 tasks in 60 s, all
     /// faults at a moderate strength.
     Performance,
+    /// The same with 1,000 workers and 100,000 tasks.
+    Large,
 }
 
 /// The settings of a world.
@@ -108,6 +110,7 @@ impl Knobs {
             Mode::Lite => Knobs::lite(&mut rng),
             Mode::Swarm => Knobs::swarm(&mut rng),
             Mode::Performance => Knobs::performance(),
+            Mode::Large => Knobs::large(),
         }
     }
 
@@ -211,6 +214,20 @@ impl Knobs {
             timer_first: 500,
             spawn_fails: 20,
         };
+        knobs
+    }
+
+    fn large() -> Knobs {
+        let mut knobs = Knobs::performance();
+        knobs.workers = 1_000;
+        knobs.tasks = 100_000;
+        let many = |name: &&'static str| match name.starts_with("dispatcher")
+            || name.starts_with("store")
+        {
+            true => (*name, 1),
+            false => (*name, 50),
+        };
+        knobs.faults = FAULTS.iter().map(|name| many(&name)).collect();
         knobs
     }
 
@@ -334,10 +351,12 @@ impl Knobs {
             "cancel" => Trouble::Cancel(rng.below(self.tasks)),
             "impostor" => Trouble::Impostor,
             _ => match name.rsplit_once('-').map(|(_, what)| what) {
-                Some("slow") => Trouble::Slow {
-                    by: rng.between(Duration::from_micros(10), Duration::from_millis(20)),
-                    time,
-                },
+                Some("slow") => {
+                    // So slow that it lags behind, and not so that it never ends.
+                    let most = Duration::from_millis(20) * 8 / self.workers.max(8) as u32;
+                    let by = rng.between(Duration::from_micros(10), most);
+                    Trouble::Slow { by, time }
+                }
                 Some("pause") => Trouble::Pause(time),
                 Some("crash") => Trouble::Crash(time),
                 Some("leave") => Trouble::Leave(time),

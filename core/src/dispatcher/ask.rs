@@ -1,7 +1,5 @@
 //! Requests to the store: batched, repeated until answered, one operation a task (R6a, R13).
 
-use std::collections::BTreeSet;
-
 use super::belief::{Belief, Place};
 use super::timer::Timer;
 use super::{Dispatcher, Output};
@@ -110,20 +108,15 @@ impl Dispatcher {
 
     /// An operation on a task has been answered: the next is chosen from what is believed now.
     fn kick(&mut self, task: TaskId) {
-        let keys: Vec<TaskRef> = self.attempts_of(task).map(|(key, _)| *key).collect();
-        self.wanting.extend(keys);
+        let attempts = self.beliefs.range(all_attempts(task));
+        for (key, belief) in attempts {
+            self.wants.add(*key, &belief.place);
+        }
     }
 
     /// All that is believed of a task's attempts.
     pub(super) fn attempts_of(&self, task: TaskId) -> impl Iterator<Item = (&TaskRef, &Belief)> {
-        let (first, last) = (
-            TaskRef { task, attempt: 0 },
-            TaskRef {
-                task,
-                attempt: u32::MAX,
-            },
-        );
-        self.beliefs.range(first..=last)
+        self.beliefs.range(all_attempts(task))
     }
 
     fn on_committed(&mut self, about: &[TaskRef], verdicts: &[Verdict]) {
@@ -249,43 +242,62 @@ impl Dispatcher {
         }
     }
 
-    /// Sends what the beliefs want, as far as no operation on the same task is under way.
+    /// Sends what the beliefs want, as far as there is room for more of that kind and no operation
+    /// on the same task is under way. What is left waits; one that is busy asks again when the
+    /// answer comes.
     pub(super) fn flush_wants(&mut self) {
-        if !self.store_up || self.wanting.is_empty() {
+        if !self.store_up {
             return;
         }
         let mut batches = Batches::default();
-        let mut later = BTreeSet::new();
-        let room = |kind: Kind, dispatcher: &Dispatcher| {
-            let same = |asked: &&Asked| Kind::of(&asked.op) == Some(kind);
-            dispatcher.asked.values().filter(same).count() < dispatcher.config.batches_in_flight
-        };
-        let (commit, requeue) = (room(Kind::Commit, self), room(Kind::Requeue, self));
-        let adopt = room(Kind::Adopt, self) && self.lease.is_open();
-        for key in std::mem::take(&mut self.wanting) {
-            let Some(belief) = self.beliefs.get_mut(&key) else {
-                continue;
-            };
-            if self.busy.contains(&key.task) {
-                continue;
-            }
-            let taken = match &belief.place {
-                Place::Committing { .. } => commit && batches.commit(key, belief),
-                Place::Requeuing(..) => requeue && batches.requeue(key, belief, self.incarnation),
-                Place::Adopting(..) => adopt && batches.adopt(key, belief),
-                Place::Unplaced(_) | Place::At(..) => continue,
-            };
-            match taken {
-                true => {
-                    self.busy.insert(key.task);
-                }
-                false => {
-                    later.insert(key);
+        if !self.wants.commits.is_empty() && self.has_room(Kind::Commit) {
+            while let Some(key) = self.wants.commits.pop_first() {
+                if !self.take(key, |belief| batches.commit(key, belief)) {
+                    self.wants.commits.insert(key);
+                    break;
                 }
             }
         }
-        self.wanting.extend(later);
+        if !self.wants.requeues.is_empty() && self.has_room(Kind::Requeue) {
+            let owner = self.incarnation;
+            while let Some(key) = self.wants.requeues.pop_first() {
+                if !self.take(key, |belief| batches.requeue(key, belief, owner)) {
+                    self.wants.requeues.insert(key);
+                    break;
+                }
+            }
+        }
+        let adopts = self.lease.is_open() && !self.wants.adoptions.is_empty();
+        if adopts && self.has_room(Kind::Adopt) {
+            while let Some(key) = self.wants.adoptions.pop_first() {
+                if !self.take(key, |belief| batches.adopt(key, belief)) {
+                    self.wants.adoptions.insert(key);
+                    break;
+                }
+            }
+        }
         self.send_batches(batches);
+    }
+
+    fn has_room(&self, kind: Kind) -> bool {
+        let same = |asked: &&Asked| Kind::of(&asked.op) == Some(kind);
+        self.asked.values().filter(same).count() < self.config.batches_in_flight
+    }
+
+    /// Takes an attempt's operation into a batch, unless another on its task is under way. Says
+    /// whether there was room.
+    fn take(&mut self, key: TaskRef, batch: impl FnOnce(&mut Belief) -> bool) -> bool {
+        if self.busy.contains(&key.task) {
+            return true;
+        }
+        let Some(belief) = self.beliefs.get_mut(&key) else {
+            return true;
+        };
+        let taken = batch(belief);
+        if taken {
+            self.busy.insert(key.task);
+        }
+        taken
     }
 
     fn send_batches(&mut self, batches: Batches) {
@@ -308,6 +320,12 @@ impl Dispatcher {
             self.ask(Op::Commit(items), about);
         }
     }
+}
+
+/// All attempts of a task, as a range of keys.
+fn all_attempts(task: TaskId) -> std::ops::RangeInclusive<TaskRef> {
+    let attempt = |attempt| TaskRef { task, attempt };
+    attempt(0)..=attempt(u32::MAX)
 }
 
 impl Kind {

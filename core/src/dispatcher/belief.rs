@@ -66,15 +66,18 @@ impl Dispatcher {
             noted: false,
         };
         self.use_credit(key, belief.place.worker(), suspect);
-        self.beliefs.insert(key, belief);
-        self.wanting.insert(key);
+        self.wants.add(key, &belief.place);
+        let before = self.beliefs.insert(key, belief);
+        debug_assert!(before.is_none(), "{key:?} is believed in already");
     }
 
-    /// Moves an attempt to another place and asks for what that wants of the store.
+    /// Moves an attempt to another place, and notes what that wants of the store.
     pub(super) fn moved(&mut self, key: TaskRef, place: Place) {
         let Some(belief) = self.beliefs.get_mut(&key) else {
             return;
         };
+        self.wants.remove(key, &belief.place);
+        self.wants.add(key, &place);
         let before = std::mem::replace(&mut belief.place, place);
         let (after, suspect) = (belief.place.worker().cloned(), belief.suspect);
         // Also a worker's word can move it, before it has been placed.
@@ -86,14 +89,13 @@ impl Dispatcher {
         }
         // Also at the same worker: a new session begins with an empty seat.
         self.use_credit(key, after.as_ref(), suspect);
-        self.wanting.insert(key);
     }
 
     /// Stops believing in an attempt.
     pub(super) fn forget(&mut self, key: TaskRef) -> Option<Belief> {
         let belief = self.beliefs.remove(&key)?;
         self.free_credit(key, belief.place.worker(), belief.suspect);
-        self.wanting.remove(&key);
+        self.wants.remove(key, &belief.place);
         Some(belief)
     }
 

@@ -65,10 +65,12 @@ impl Dispatcher {
                 }
                 Place::Adopting(..) | Place::Committing { .. } | Place::Requeuing(..) => true,
             };
-            if wants && !self.wanting.contains(key) && !self.busy.contains(&key.task) {
+            if wants && !self.wants.contains(key) && !self.busy.contains(&key.task) {
                 return Err(format!("{key:?} wants an operation that nobody will send"));
             }
         }
+        self.wants
+            .check(|key| self.beliefs.get(key).map(|belief| belief.place.clone()))?;
         match unplaced == self.queue.unplaced {
             true => Ok(()),
             false => Err("the count of unplaced tasks is wrong".to_owned()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::belief::Place;
 use super::input::Peer;
 use super::timer::Timer;
+use super::wants::Wants;
 use super::{Dispatcher, Output};
 use crate::id::{Session, WorkerKey};
 use crate::store::Op;
@@ -153,7 +154,7 @@ impl Dispatcher {
         self.counters.leases_lost += 1;
         self.incarnation = self.incarnation.next();
         self.beliefs.clear();
-        self.wanting.clear();
+        self.wants = Wants::default();
         self.fetching.clear();
         self.unaccounted.clear();
         self.queue.restart();

@@ -13,7 +13,7 @@
 //! a lost answer or a worker that comes back in between needs no case of its own.
 //!
 //! Reading order: [`input`], [`output`], this file (fields and dispatch only), `belief` (what is
-//! known of a task), `roster` (the workers), `hello` (sessions and adoption), `finish` (results and
+//! known of a task), `wants` (what it needs of the store), `roster` (the workers), `hello` (sessions and adoption), `finish` (results and
 //! hand-backs), `placement` (claims and runs), `ask` (requests to the store), `lease`, `legacy`
 //! (the original's workers), `drain`, `timer`, `invariants`.
 
@@ -32,6 +32,7 @@ mod roster;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod wants;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub use self::output::Output;
 use self::placement::Queue;
 use self::roster::Roster;
 use self::timer::{Timer, Timers};
+use self::wants::Wants;
 use crate::id::{Attempt, FunctionId, Incarnation, Session, TaskId, WorkerKey};
 use crate::machine::Machine;
 use crate::store::RequestId;
@@ -76,7 +78,7 @@ pub struct Dispatcher {
     /// Tasks with an operation under way (R6a).
     busy: BTreeSet<TaskId>,
     /// Attempts whose belief may want an operation.
-    wanting: BTreeSet<TaskRef>,
+    wants: Wants,
     lease: Lease,
     queue: Queue,
     /// What a renewal listed that was not known here, and the claim that was out at the time.
@@ -142,7 +144,7 @@ impl Dispatcher {
             next_request: 1,
             asked: BTreeMap::new(),
             busy: BTreeSet::new(),
-            wanting: BTreeSet::new(),
+            wants: Wants::default(),
             lease: Lease::default(),
             queue: Queue::default(),
             unaccounted: BTreeMap::new(),

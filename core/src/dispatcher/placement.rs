@@ -95,8 +95,10 @@ impl Dispatcher {
             Place::Unplaced(_) | Place::At(..) | Place::Requeuing(..) => false,
         };
         let candidates = self
-            .wanting
+            .wants
+            .commits
             .iter()
+            .chain(&self.wants.adoptions)
             .map(|key| key.task)
             .chain(self.busy.iter().copied());
         let mut tasks: Vec<_> = candidates

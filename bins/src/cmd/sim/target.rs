@@ -23,7 +23,7 @@ pub(super) struct Setting {
     pub(super) bug: Option<Bug>,
 }
 
-const MODES: [(Mode, &str, &str); 3] = [
+const MODES: [(Mode, &str, &str); 4] = [
     (Mode::Lite, "lite", "a small world with one fault"),
     (
         Mode::Swarm,
@@ -35,6 +35,7 @@ const MODES: [(Mode, &str, &str); 3] = [
         "performance",
         "8 workers, 1,000 tasks, all faults at a moderate strength",
     ),
+    (Mode::Large, "large", "1,000 workers, 100,000 tasks"),
 ];
 
 fn mode() -> impl TypedValueParser<Value = Mode> {
