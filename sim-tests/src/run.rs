@@ -1,6 +1,8 @@
 //! One run: trouble, then healing, then a bounded time in which everything must come right.
 
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use mpcsfaas_core::Machine;
@@ -30,6 +32,9 @@ const CROWD: u64 = 20_000;
 
 /// The full check of all machines is done each so many steps, and at each fault.
 const FULL_CHECK: u64 = 64;
+
+/// A store of more tasks than this is not checked at each fault.
+const LARGE: u64 = 10_000;
 
 /// A promise that was broken.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -168,7 +173,14 @@ impl Case {
             kept: self.kept.then(Vec::new),
         };
         let mut done_at = None;
-        let violation = go(&mut world, &mut watch, &mut done_at).err();
+        // A machine that panics is a failure like any other: it can be told, replayed and shrunk.
+        let gone = catch_unwind(AssertUnwindSafe(|| {
+            go(&mut world, &mut watch, &mut done_at)
+        }));
+        let violation = match gone {
+            Ok(ended) => ended.err(),
+            Err(panic) => Some(panicked(&world, panic.as_ref())),
+        };
         let history = watch.kept.unwrap_or_default();
         Run {
             violation,
@@ -254,6 +266,15 @@ fn broken(promise: &'static str, world: &World, what: String) -> Violation {
     }
 }
 
+fn panicked(world: &World, panic: &(dyn Any + Send)) -> Violation {
+    let words = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    let what = format!("a machine panicked: {}", words.unwrap_or("without a word"));
+    broken("invariant", world, what)
+}
+
 fn go(
     world: &mut World,
     watch: &mut Watch<'_>,
@@ -321,7 +342,9 @@ impl Checks {
             self.check_machines(world)
                 .map_err(|what| broken("invariant", world, what))?;
         }
-        if fault || world.events().is_multiple_of(self.store_each) {
+        // In a large world the next look at the store is near enough.
+        let small = self.store_each <= LARGE;
+        if (fault && small) || world.events().is_multiple_of(self.store_each) {
             world
                 .store()
                 .check()

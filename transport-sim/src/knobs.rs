@@ -221,13 +221,11 @@ impl Knobs {
         let mut knobs = Knobs::performance();
         knobs.workers = 1_000;
         knobs.tasks = 100_000;
-        let many = |name: &&'static str| match name.starts_with("dispatcher")
-            || name.starts_with("store")
-        {
-            true => (*name, 1),
-            false => (*name, 50),
+        let many = |name: &'static str| {
+            let one = name.starts_with("dispatcher") || name.starts_with("store");
+            (name, if one { 1 } else { 50 })
         };
-        knobs.faults = FAULTS.iter().map(|name| many(&name)).collect();
+        knobs.faults = FAULTS.into_iter().map(many).collect();
         knobs
     }
 

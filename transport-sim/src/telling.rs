@@ -11,6 +11,7 @@ use crate::event::{Body, Event};
 use crate::guest::Fact;
 use crate::marks::name_of;
 use crate::place::Place;
+use crate::plan::Trouble;
 use crate::trace::{Kind, Line};
 use crate::world::World;
 
@@ -38,7 +39,10 @@ impl World {
         if self.telling.lines.is_none() {
             return;
         }
-        let node = event.target().unwrap_or_else(|| place_of(event));
+        let node = event.target().unwrap_or_else(|| match event {
+            Event::Fault(index) => self.plan.faults[*index].node,
+            _ => place_of(event),
+        });
         let words = self.words(event);
         self.tell_line(node, words);
     }
@@ -139,7 +143,10 @@ impl World {
             }
             Event::Fault(index) => {
                 let fault = &self.plan.faults[*index];
-                let what = format!("{}: {:?}", name_of(fault), fault.what);
+                let what = match (fault.what, name_of(fault)) {
+                    (Trouble::Cut | Trouble::Junk | Trouble::Impostor, name) => name.to_owned(),
+                    (what, name) => format!("{name}: {what:?}"),
+                };
                 (Kind::Fault, None, what, None)
             }
             Event::Resume(_) => life("goes on, if its pause is over"),

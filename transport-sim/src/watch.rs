@@ -173,7 +173,7 @@ impl World {
         );
         let (queued, limit) = (self.store.queued(), self.plan.shape.queue_limit);
         // What is given back is let in again, whatever the limit.
-        let limit = limit as usize + self.plan.submits.len().min(100_000);
+        let limit = (limit as usize).saturating_add(self.plan.submits.len());
         self.watch
             .line(LineKind::Queue, store, queued as usize, limit);
         if seen.status.is_terminal() {

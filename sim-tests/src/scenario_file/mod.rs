@@ -76,7 +76,7 @@ pub use self::write::write;
 pub const VERSION: u32 = 1;
 
 /// What a run can break, in the words of `docs/PROTOCOL.md`.
-pub const PROMISES: [(&str, &str); 14] = [
+pub const PROMISES: [(&str, &str); 15] = [
     (
         "P1",
         "An accepted task reaches exactly one terminal state, whatever crashes, once faults end.",
@@ -118,6 +118,10 @@ pub const PROMISES: [(&str, &str); 14] = [
         "Every queue, buffer, payload and wait has a limit and a clear error.",
     ),
     ("invariant", "Every machine is sound at each step."),
+    (
+        "history",
+        "What a client could see can be explained by what happened.",
+    ),
 ];
 
 /// A plan with a name, and what its run should show.
