@@ -43,7 +43,10 @@ impl World {
             Event::Fault(index) => self.plan.faults[*index].node,
             _ => place_of(event),
         });
-        let words = self.words(event);
+        let mut words = self.words(event);
+        if !self.is_free_for(event) && !matches!(event, Event::Served(_)) {
+            words.2 += " (waits)";
+        }
         self.tell_line(node, words);
     }
 

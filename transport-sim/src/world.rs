@@ -223,9 +223,11 @@ impl World {
         if self.is_free_for(&event) {
             self.tell_event(&event);
             self.happen(*event);
-        } else if let Some(event) = self.admit(*event) {
+        } else {
             self.tell_event(&event);
-            self.happen(event);
+            if let Some(event) = self.admit(*event) {
+                self.happen(event);
+            }
         }
         self.look();
     }
