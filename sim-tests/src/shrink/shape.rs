@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use mpcsfaas_core::id::TaskId;
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_transport_sim::place::Place;
 use mpcsfaas_transport_sim::plan::{Bend, Occasion, Plan, Shape, Trouble, WorkerShape};
 
 /// The usual latency.
 const LATENCY: Duration = Duration::from_millis(1);
+
+/// The usual limit of the queue.
+const QUEUE_LIMIT: u64 = 1_000_000;
 
 /// Nodes that there can be more than one of.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -36,7 +40,17 @@ pub(super) fn smaller(plan: &Plan) -> Vec<Plan> {
         shape,
         ..plan.clone()
     }));
+    plans.push(numbered(plan));
     plans
+}
+
+/// The same tasks under short names, in the order of the plan.
+fn numbered(plan: &Plan) -> Plan {
+    let mut plan = plan.clone();
+    for (submit, number) in plan.submits.iter_mut().zip(1..) {
+        submit.task = TaskId(number);
+    }
+    plan
 }
 
 /// The same nodes, with fewer special traits.
@@ -60,6 +74,7 @@ fn plainer(shape: &Shape) -> Vec<Shape> {
         plainer(&|plain| plain.dispatchers[index] = Instant::ZERO);
     }
     plainer(&|plain| plain.latency = LATENCY);
+    plainer(&|plain| plain.queue_limit = QUEUE_LIMIT);
     plainer(&|plain| plain.salt = 0);
     shapes
 }
