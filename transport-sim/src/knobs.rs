@@ -336,6 +336,7 @@ impl Knobs {
             Some(("dispatcher", _)) | Some(("store", "cut")) => dispatcher,
             Some(("store", _)) => Place::Store,
             _ if name == "cancel" => Place::Client,
+            _ if name == "junk" => dispatcher,
             _ => worker,
         };
         let partition = |way| Trouble::Partition { from, way, time };
@@ -347,6 +348,7 @@ impl Knobs {
             "partition-down" => partition(Way::Down),
             "store-cut" => Trouble::StoreCut(time),
             "cancel" => Trouble::Cancel(rng.below(self.tasks)),
+            "junk" => Trouble::Junk,
             "impostor" => Trouble::Impostor,
             _ => match name.rsplit_once('-').map(|(_, what)| what) {
                 Some("slow") => {

@@ -48,7 +48,7 @@ pub struct Marks {
 }
 
 /// Every kind of fault that a swarm draws.
-pub const FAULTS: [&str; 24] = [
+pub const FAULTS: [&str; 25] = [
     "cut",
     "clog",
     "partition",
@@ -72,6 +72,7 @@ pub const FAULTS: [&str; 24] = [
     "store-crash",
     "store-clock-jump",
     "cancel",
+    "junk",
     "impostor",
 ];
 
