@@ -11,6 +11,7 @@
 pub mod bugs;
 pub mod campaign;
 pub mod checkers;
+pub mod code;
 pub mod determinism;
 pub mod oracle;
 pub mod regression;
