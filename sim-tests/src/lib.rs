@@ -12,10 +12,10 @@
 //! Reading order: [`run`] (trouble, healing, and the time after), [`checkers`] (what a checker is,
 //! what its bounds depend on, and one file for each promise of `docs/PROTOCOL.md`), [`oracle`]
 //! (whether what a client saw can be explained); [`campaign`] (many seeds, and what they reached),
-//! [`determinism`], `code` (of which version a seed is), [`bugs`] (planted, to see that they are found); for a failure: [`trace`],
-//! [`shrink`], [`scenario_file`], [`regression`]; the Python original: [`seed_model`] (its
-//! processes), [`scenarios`] (its failures, played by it and by ours), [`stall`] and
-//! [`shared_socket`] (the two causes for which its push mode stalls).
+//! [`determinism`], `code` (of which version a seed is), [`bugs`] (planted, to see that they are
+//! found); for a failure: [`trace`], [`shrink`], [`scenario_file`], [`regression`]; the Python
+//! original: [`seed_model`] (its processes), [`scenarios`] (its failures, played by it and by
+//! ours), [`stall`] and [`shared_socket`] (the two causes for which its push mode stalls).
 //!
 //! `docs/TESTING.md` leads from a failing seed to a test; `docs/SIMULATION.md` is the reference.
 
