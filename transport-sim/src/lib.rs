@@ -5,7 +5,8 @@
 //! that fails once fails each time; or the plan lists everything, and no random number is drawn at
 //! all. The network, the store's answers and the children are made up here; the machines are the
 //! ones that run in production, in the ordinary build. The Python original's processes can live
-//! here too, as [`guest`]s.
+//! here too, as [`guest`]s. What all faults mean, and what is not simulated, is in
+//! `docs/SIMULATION.md`; why it is built so, in `docs/adr/0010-plan-and-chance.md`.
 //!
 //! ```text
 //!                  ┌──────── heap: what happens next ────────┐
@@ -22,8 +23,8 @@
 //! [`World::step`], which handles one event), `node`, `lives` (start, end, pause, wake), [`clock`],
 //! [`zmq`] and `link` (sockets, and connections under trouble), `storage` (requests to the store),
 //! `children` (scripted Python), `client`, `fault`; for the original: [`guest`], `guests`, `redis`;
-//! for judges: [`history`], `watch`, [`marks`], [`chain`] (the hash of a run); for people:
-//! [`trace`], `telling`; for planted bugs: [`tamper`].
+//! for judges: [`history`], `watch`, [`by_task`] (maps by task), [`marks`], [`chain`] (the hash of a
+//! run); for people: [`trace`], `telling`; for planted bugs: [`tamper`].
 //! [`mailbox`] stands apart: libzmq's socket when several threads use it, which no machine of ours
 //! does.
 
