@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use mpcsfaas_core::Machine;
+use mpcsfaas_core::id::TaskId;
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_transport_sim::history::{Seen, What};
 use mpcsfaas_transport_sim::marks::Marks;
@@ -86,6 +87,8 @@ pub struct Run {
     pub premises: Vec<(&'static str, u64)>,
     /// What was decided on the way, if it was written down.
     pub twists: Vec<Twist>,
+    /// How many twists of the plan have befallen nothing.
+    pub idle_twists: usize,
     /// The story, if it was told.
     pub story: Vec<Line>,
     /// What was seen, if it was kept.
@@ -191,6 +194,7 @@ impl Case {
             premises: judges.iter().map(|j| (j.promise(), j.premises())).collect(),
             marks: world.marks().clone(),
             twists: world.chance().recorded().to_vec(),
+            idle_twists: world.chance().idle(),
             story: world.story().to_vec(),
             history,
             plan: world.plan().clone(),
@@ -263,11 +267,36 @@ impl Watch<'_> {
 }
 
 fn broken(promise: &'static str, world: &World, what: String) -> Violation {
+    let numbers = world.task_numbers();
     Violation {
         promise,
-        what,
+        what: in_short(&what, |id| numbers.get(&id).copied()),
         at: world.now(),
     }
+}
+
+/// The same text with tasks named as in the story: `t14` instead of a UUID.
+fn in_short(text: &str, number: impl Fn(TaskId) -> Option<u128>) -> String {
+    /// How long a UUID is.
+    const UUID: usize = 36;
+    let mut short = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let id = rest.get(..UUID).and_then(|id| id.parse().ok());
+        let taken = match id.and_then(&number) {
+            Some(number) => {
+                short.push('t');
+                short += &number.to_string();
+                UUID
+            }
+            None => {
+                short.push(first);
+                first.len_utf8()
+            }
+        };
+        rest = &rest[taken..];
+    }
+    short
 }
 
 fn panicked(world: &World, panic: &(dyn Any + Send)) -> Violation {

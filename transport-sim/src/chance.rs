@@ -54,6 +54,8 @@ pub struct Chance {
     source: Source,
     /// What was decided, if it is to be written down.
     record: Option<Vec<Twist>>,
+    /// Twists of the list whose time is over.
+    missed: usize,
     /// Occasions seen at this instant; only needed to write down and to look up.
     counted_at: Instant,
     counts: BTreeMap<Occasion, u32>,
@@ -101,6 +103,7 @@ impl Chance {
         Chance {
             source,
             record: None,
+            missed: 0,
             counted_at: Instant::ZERO,
             counts: BTreeMap::new(),
         }
@@ -109,6 +112,14 @@ impl Chance {
     /// Writes down what is decided from here on.
     pub fn record(&mut self) {
         self.record.get_or_insert_default();
+    }
+
+    /// How many twists of the list have befallen nothing: their occasions did not come.
+    pub fn idle(&self) -> usize {
+        match &self.source {
+            Source::Dice(_) => 0,
+            Source::List(list) => self.missed + list.values().map(VecDeque::len).sum::<usize>(),
+        }
     }
 
     /// What was written down.
@@ -162,6 +173,7 @@ impl Chance {
             .is_some_and(|twist| now.since(twist.at) > SLACK)
         {
             line.pop_front();
+            self.missed += 1;
         }
         let due = |twist: &Twist| twist.at < now || (twist.at == now && twist.nth <= nth);
         match line.front().is_some_and(due) {

@@ -11,7 +11,7 @@ use crate::event::{Body, Event};
 use crate::guest::Fact;
 use crate::marks::name_of;
 use crate::place::Place;
-use crate::plan::Trouble;
+use crate::plan::{FOR_GOOD, Trouble};
 use crate::trace::{Kind, Line};
 use crate::world::World;
 
@@ -146,17 +146,30 @@ impl World {
             }
             Event::Fault(index) => {
                 let fault = &self.plan.faults[*index];
-                let what = match (fault.what, name_of(fault)) {
-                    (Trouble::Cut | Trouble::Junk | Trouble::Impostor, name) => name.to_owned(),
-                    (what, name) => format!("{name}: {what:?}"),
-                };
+                let what = format!("{}{}", name_of(fault), strength(fault.what));
                 (Kind::Fault, None, what, None)
             }
-            Event::Resume(_) => life("goes on, if its pause is over"),
+            Event::Resume(place) => match self.node(*place).paused {
+                Some(until) if self.now >= until => life("goes on"),
+                Some(_) => life("still stands still"),
+                None => life("goes on already"),
+            },
             Event::Quicken(_) => life("is fast again"),
             Event::Over(_) => life("its link is as before"),
-            Event::Boot(_) => life("starts, if it is down"),
-            Event::StoreBack(_) => life("reaches the store again, if it does"),
+            Event::Boot(Place::Store) if self.store_up => life("is there already"),
+            Event::Boot(place) => match &self.node(*place).process {
+                Some(_) => life("is there already"),
+                None => life("starts"),
+            },
+            Event::StoreBack(index) => {
+                let seat = &self.dispatchers[*index];
+                match (seat.node.process.is_some(), seat.store.up, self.store_up) {
+                    (false, _, _) => life("is not there to reach the store"),
+                    (_, true, _) => life("has the store already"),
+                    (_, _, false) => life("does not find the store"),
+                    _ => life("may reach the store"),
+                }
+            }
             Event::Served(event) => self.words(event),
             Event::Heal => (Kind::Fault, None, "all trouble ends".to_owned(), None),
         }
@@ -174,6 +187,33 @@ fn place_of(event: &Event) -> Place {
         Event::StoreBack(index) => Place::Dispatcher(*index),
         Event::NextSubmit(_) | Event::Submit(_) => Place::Client,
         _ => Place::Store,
+    }
+}
+
+/// What a fault's name does not tell.
+fn strength(what: Trouble) -> String {
+    match what {
+        Trouble::Cut | Trouble::Junk | Trouble::Impostor => String::new(),
+        Trouble::Clog(time)
+        | Trouble::Pause(time)
+        | Trouble::Crash(time)
+        | Trouble::StoreCut(time)
+        | Trouble::Partition { time, .. }
+            if time != FOR_GOOD =>
+        {
+            format!(" for {time:?}")
+        }
+        Trouble::Clog(_)
+        | Trouble::Pause(_)
+        | Trouble::Crash(_)
+        | Trouble::StoreCut(_)
+        | Trouble::Partition { .. } => " for good".to_owned(),
+        Trouble::Slow { by, time } => format!(" by {by:?} for {time:?}"),
+        Trouble::Leave(time) if time == FOR_GOOD => ", for good".to_owned(),
+        Trouble::Leave(time) => format!(", back after {time:?}"),
+        Trouble::ClockDrift(ppm) => format!(" of {ppm} ppm"),
+        Trouble::ClockJump { millis } => format!(" of {millis} ms"),
+        Trouble::Cancel(place) => format!(" of the task of submit {}", place + 1),
     }
 }
 

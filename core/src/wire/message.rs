@@ -4,6 +4,7 @@
 //! the numbers ends the session (R8). Beats and `SayHello` carry no number of their own; a beat
 //! names the last number sent, so that a loss at the end of a burst is noticed too.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,13 @@ pub struct TaskRef {
     pub task: TaskId,
     /// Which attempt.
     pub attempt: Attempt,
+}
+
+impl fmt::Display for TaskRef {
+    /// The task's id, a point and the attempt.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.task, self.attempt)
+    }
 }
 
 /// How a worker takes tasks.

@@ -25,11 +25,14 @@ impl Checker for OnlyTheCurrentAttemptCommits {
             return Ok(());
         };
         self.committed += 1;
-        match ended.result_of == Some(row.attempt) {
-            true => Ok(()),
-            false => Err(format!(
-                "{} is at attempt {} with the result of {:?}",
-                row.task, row.attempt, ended.result_of
+        let (task, current) = (row.task, row.attempt);
+        match ended.result_of {
+            Some(attempt) if attempt == current => Ok(()),
+            Some(attempt) => Err(format!(
+                "{task} is at attempt {current} with the result of attempt {attempt}"
+            )),
+            None => Err(format!(
+                "{task} is at attempt {current} with nobody's result"
             )),
         }
     }

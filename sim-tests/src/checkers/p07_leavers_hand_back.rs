@@ -135,7 +135,7 @@ impl LeaversHandBack {
             self.premises += 1;
             if self.running.get(&task.task) == Some(&task.attempt) {
                 return Err(format!(
-                    "{worker} left at {since:?} and has not handed back {task:?}, which it had not started"
+                    "{worker} left at {since:?} and has not handed back {task}, which it had not started"
                 ));
             }
         }
@@ -147,7 +147,7 @@ impl LeaversHandBack {
             return Ok(());
         };
         match self.workers.get(index).is_some_and(|leaver| leaver.leaving) {
-            true => Err(format!("{worker} is leaving and has started {task:?}")),
+            true => Err(format!("{worker} is leaving and has started {task}")),
             false => Ok(()),
         }
     }

@@ -61,7 +61,7 @@ impl RepeatsAreHarmless {
         let again = self.attempts.insert(task, false).is_some();
         match self.repeated.filter(|_| again) {
             Some((node, _)) => Err(format!(
-                "{task:?} started once more, because {node} got a message twice"
+                "{task} started once more, because {node} got a message twice"
             )),
             None => Ok(()),
         }

@@ -65,10 +65,10 @@ impl Checker for NoAttemptStartsTwice {
             }
             What::Started { at, task } => {
                 if !self.started.insert(*task) {
-                    return Err(format!("{task:?} started again, at {at}"));
+                    return Err(format!("{task} started again, at {at}"));
                 }
                 match self.once.get_mut(&task.task) {
-                    Some(true) => Err(format!("at-most-once {task:?} started again, at {at}")),
+                    Some(true) => Err(format!("at-most-once {task} started again, at {at}")),
                     Some(started) => {
                         *started = true;
                         Ok(())

@@ -139,7 +139,7 @@ impl RunningWorkIsAdopted {
                 && self.had_to_be_kept(run.worker, given_up)
             {
                 return Err(format!(
-                    "{task:?} started at {worker} although attempt {} ran at W{} until {given_up:?}",
+                    "{task} started at {worker} although attempt {} ran at W{} until {given_up:?}",
                     run.attempt, run.worker
                 ));
             }
