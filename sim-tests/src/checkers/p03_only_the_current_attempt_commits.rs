@@ -64,6 +64,6 @@ mod tests {
         };
         let mut checker = OnlyTheCurrentAttemptCommits::default();
         let verdict = History::new().row(row).judge(&mut checker);
-        assert_broken(verdict, &[&task(7).to_string(), "attempt 3", "Some(2)"]);
+        assert_broken(verdict, &[&task(7).to_string(), "attempt 3", "attempt 2"]);
     }
 }

@@ -237,7 +237,7 @@ mod tests {
             node: W0,
             by_itself: true,
         });
-        assert_broken(judge(history), &["W0", &format!("{:?}", attempt(7, 1))]);
+        assert_broken(judge(history), &["W0", &attempt(7, 1).to_string()]);
     }
 
     #[test]

@@ -145,7 +145,7 @@ mod tests {
             .at(2_000)
             .see(What::Repeated(W0))
             .started(W0, attempt(7, 1));
-        assert_broken(judge(history), &["W0", &format!("{:?}", attempt(7, 1))]);
+        assert_broken(judge(history), &["W0", &attempt(7, 1).to_string()]);
     }
 
     #[test]

@@ -107,7 +107,7 @@ mod tests {
         let history = History::new()
             .started(W0, attempt(7, 1))
             .started(W1, attempt(7, 1));
-        assert_broken(judge(history), &["W1", &format!("{:?}", attempt(7, 1))]);
+        assert_broken(judge(history), &["W1", &attempt(7, 1).to_string()]);
     }
 
     #[test]

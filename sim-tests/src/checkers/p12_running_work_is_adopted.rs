@@ -337,7 +337,7 @@ mod tests {
     #[test]
     fn a_task_that_is_run_again_is_named() {
         let history = run_again(crashed(History::new(), 31_000));
-        assert_broken(judge(history), &["W0", &format!("{:?}", attempt(7, 2))]);
+        assert_broken(judge(history), &["W0", &attempt(7, 2).to_string()]);
     }
 
     #[test]
@@ -348,7 +348,7 @@ mod tests {
             by_itself: false,
         });
         let verdict = judge(run_again(dropped));
-        assert_broken(verdict, &["W0", &format!("{:?}", attempt(7, 2)), "35.0"]);
+        assert_broken(verdict, &["W0", &attempt(7, 2).to_string(), "35.0"]);
     }
 
     #[test]
