@@ -121,7 +121,7 @@ t2 = 00000000-0000-0000-0000-000000000002
     fn a_task_keeps_its_name_when_only_it_is_shown() {
         let view = View {
             task: Some(TaskId(2)),
-            most: 3,
+            most: 2,
         };
         let expected = "\
 t2 = 00000000-0000-0000-0000-000000000002

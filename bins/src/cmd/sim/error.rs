@@ -39,6 +39,11 @@ pub enum SimError {
         "the original does not fail like this in this mode: leave --mode away to see in which it does"
     )]
     NoMode,
+    /// A stall of which there is more to compute than anybody would wait for.
+    #[error(
+        "too much, all together: fewer --seeds, --dead, --live, a larger --batch, or a shorter --gap or --timeout"
+    )]
+    TooMuch,
     /// Nothing broke, so there is nothing to shrink.
     #[error("{0} keeps every promise: there is nothing to shrink")]
     Kept(String),
@@ -74,7 +79,8 @@ impl SimError {
             | SimError::Scenario(_)
             | SimError::Seeds { .. }
             | SimError::NoTask(_)
-            | SimError::NoMode => cmd::USAGE,
+            | SimError::NoMode
+            | SimError::TooMuch => cmd::USAGE,
             SimError::Kept(_)
             | SimError::Differs { .. }
             | SimError::Write { .. }

@@ -75,6 +75,7 @@ pub fn run(args: &SimArgs) -> Result<ExitCode, SimError> {
         Kind::Run(args) => run::run(args),
         Kind::Replay(args) => replay::run(args),
         Kind::Shrink(args) => shrink::run(args),
+        Kind::Scenarios(args) => scenarios::run(args),
         Kind::Stall(args) => stall::run(args),
     }
 }

@@ -138,7 +138,7 @@ impl Played {
     fn stories(&self) -> String {
         let Verdict { name, mode, .. } = &self.verdict;
         let told = |who: &str, story: &Story| {
-            let text = story.text.iter().map(String::clone);
+            let text = story.text.iter().cloned();
             let fenced = |diagram| format!("```mermaid\n{diagram}```\n");
             let forms = text.chain(story.diagram.iter().map(fenced));
             forms

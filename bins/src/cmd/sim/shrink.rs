@@ -1,13 +1,14 @@
 //! `mpcsfaas sim shrink`: the smallest plan that breaks the same promise.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::panic;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use mpcsfaas_sim_tests::regression;
-use mpcsfaas_sim_tests::run::{Case, Violation};
+use mpcsfaas_sim_tests::run::{Case, Run, Violation};
 use mpcsfaas_sim_tests::scenario_file::{self, Expect, Scenario};
 use mpcsfaas_sim_tests::shrink::{Budget, Shrunk, shrink};
 use mpcsfaas_sim_tests::world::Plan;
@@ -39,15 +40,12 @@ pub(super) fn run(args: &ShrinkArgs) -> Result<ExitCode, SimError> {
         print(&target.head(args.setting))?;
     }
     let found = Found::of(args, smallest(&target, args.setting)?);
-    let saved = args.out.as_deref().map(|directory| found.save(directory));
-    let replay = saved.transpose()?.map(|path| {
-        let (path, bug) = (path.display(), args.setting.bug_flag());
-        format!("mpcsfaas sim replay {path}{bug}")
-    });
+    // Printed first: it is not lost if it cannot be written.
     print(&match args.json {
-        true => format!("{}\n", found.json(&target, replay)),
-        false => found.text(replay),
+        true => format!("{}\n", found.json(&target)),
+        false => found.text(),
     })?;
+    found.save()?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -68,7 +66,7 @@ pub(super) fn smallest(target: &Target, setting: Setting) -> Result<Smallest, Si
         return Err(SimError::Kept(target.name()));
     };
     let mut violation = |plan: &Plan| {
-        let run = Case::of_plan(plan).with(setting.tampers()).run();
+        let run = quietly(Case::of_plan(plan).with(setting.tampers()));
         pace.add(&run);
         run.violation
     };
@@ -86,6 +84,15 @@ pub(super) fn smallest(target: &Target, setting: Setting) -> Result<Smallest, Si
         shrunk,
         pace,
     })
+}
+
+/// A machine that panics has said so in the first run. It need not in each of the next thousand.
+fn quietly(case: Case) -> Run {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let run = case.run();
+    panic::set_hook(hook);
+    run
 }
 
 /// What is to be shown of it.
@@ -111,14 +118,29 @@ impl Found<'_> {
         }
     }
 
-    /// Writes both files, and says where the scenario is.
-    fn save(&self, directory: &Path) -> Result<PathBuf, SimError> {
+    /// Writes both files, if it was asked for.
+    fn save(&self) -> Result<(), SimError> {
         let seed = self.args.seed;
-        save(directory, &format!("seed_{seed}.rs"), &self.test)?;
-        save(directory, &format!("seed-{seed}.toml"), &self.file)
+        let Some(directory) = &self.args.out else {
+            return Ok(());
+        };
+        let write = |name: String, text: &str| {
+            let path = directory.join(name);
+            let written = fs::create_dir_all(directory).and_then(|()| fs::write(&path, text));
+            written.map_err(|source| SimError::Write { path, source })
+        };
+        write(file_name(seed), &self.file)?;
+        write(format!("seed_{seed}.rs"), &self.test)
     }
 
-    fn text(&self, replay: Option<String>) -> String {
+    /// The command that runs the written scenario.
+    fn replay(&self) -> Option<String> {
+        let path = self.args.out.as_ref()?.join(file_name(self.args.seed));
+        let (path, bug) = (path.display(), self.args.setting.bug_flag());
+        Some(format!("mpcsfaas sim replay {path}{bug}"))
+    }
+
+    fn text(&self) -> String {
         let Smallest {
             first,
             shrunk,
@@ -126,7 +148,9 @@ impl Found<'_> {
         } = &self.smallest;
         let (before, after, runs) = (shrunk.units_before, shrunk.units_after, shrunk.runs);
         let (file, test, left) = (&self.file, &self.test, self.smallest.left());
-        let replay = replay.map(|command| format!("\nreplay: {command}\n"));
+        let replay = self
+            .replay()
+            .map(|command| format!("\nreplay: {command}\n"));
         format!(
             "{first}\n\nshrunk from {before} to {after} events in {runs} runs; events are submits, \
              faults and twists\n{left}\n\n{file}\n{test}{}{pace}\n",
@@ -134,7 +158,7 @@ impl Found<'_> {
         )
     }
 
-    fn json(&self, target: &Target, replay: Option<String>) -> Value {
+    fn json(&self, target: &Target) -> Value {
         let Smallest {
             first,
             shrunk,
@@ -148,7 +172,7 @@ impl Found<'_> {
             "units_after": shrunk.units_after,
             "scenario": self.file,
             "test": self.test,
-            "replay": replay,
+            "replay": self.replay(),
         })));
         fields.extend(pace.json());
         Value::Object(fields)
@@ -172,20 +196,16 @@ fn is_same(one: &Violation, other: &Violation) -> bool {
     one.promise == other.promise && (one.promise != "invariant" || words(one) == words(other))
 }
 
+/// What its file is called.
+fn file_name(seed: u64) -> String {
+    format!("seed-{seed}.toml")
+}
+
 /// The scenario's name.
 fn name(args: &ShrinkArgs) -> String {
     let mode = args.setting.mode_name();
     let bug = args.setting.bug_name().map(|bug| format!(" {bug}"));
     format!("seed {} {mode}{}", args.seed, bug.unwrap_or_default())
-}
-
-fn save(directory: &Path, name: &str, text: &str) -> Result<PathBuf, SimError> {
-    let path = directory.join(name);
-    let saved = fs::create_dir_all(directory).and_then(|()| fs::write(&path, text));
-    match saved {
-        Ok(()) => Ok(path),
-        Err(source) => Err(SimError::Write { path, source }),
-    }
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ struct CrewArgs {
     #[arg(long, value_name = "B", value_parser = count(1))]
     batch: Option<usize>,
     /// From the last beat of the stopped workers to the first submit [default: 7].
-    #[arg(long, value_name = "SECONDS", value_parser = gap)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     gap: Option<Duration>,
     /// The silence after which the original's scan removes a worker, above 1 [default: 10].
     ///
@@ -66,8 +66,11 @@ const SEEDS: u64 = 20;
 /// The most of any number: more takes too long, and shows nothing new.
 const MOST: u64 = 1_000;
 
-/// The most messages of all runs, roughly.
-const MOST_WORK: u64 = 20_000_000;
+/// The longest gap or timeout.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
+/// The most work, by what it has been seen to take: here it is about a minute.
+const MOST_WORK: u64 = 50_000_000;
 
 fn count(least: u64) -> impl TypedValueParser<Value = usize> {
     clap::value_parser!(u64)
@@ -75,30 +78,20 @@ fn count(least: u64) -> impl TypedValueParser<Value = usize> {
         .map(|number| number as usize)
 }
 
-fn gap(text: &str) -> Result<Duration, String> {
-    seconds(text, |_| None)
-}
-
-fn timeout(text: &str) -> Result<Duration, String> {
-    let short = "workers beat once a second, so with 1 s or less live ones would count as dead";
-    seconds(text, |time| {
-        (time <= Duration::from_secs(1)).then_some(short)
-    })
+fn timeout(text: &str) -> Result<Duration, &'static str> {
+    match seconds(text)? {
+        time if time > Duration::from_secs(1) => Ok(time),
+        _ => Err("workers beat once a second: with 1 s or less live ones would count as dead"),
+    }
 }
 
 /// `clap` prints the error as it is.
-fn seconds(
-    text: &str,
-    complaint: fn(Duration) -> Option<&'static str>,
-) -> Result<Duration, String> {
-    let number: f64 = text
-        .parse()
-        .map_err(|_| "not a number of seconds".to_owned())?;
-    let most = Duration::from_secs(3_600);
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let number: f64 = text.parse().map_err(|_| "not a number of seconds")?;
     match Duration::try_from_secs_f64(number) {
-        Ok(time) if time > most => Err("more than an hour".to_owned()),
-        Ok(time) => complaint(time).map_or(Ok(time), |what| Err(what.to_owned())),
-        Err(_) => Err("not a time: it must be 0 or more".to_owned()),
+        Ok(time) if time <= LONGEST => Ok(time),
+        Ok(_) => Err("more than an hour"),
+        Err(_) => Err("a time is 0 or more"),
     }
 }
 
@@ -169,7 +162,16 @@ impl CrewArgs {
 
 /// Whether it is not too much, all together.
 fn check(setting: &Setting, seeds: &Range<u64>) -> Result<(), SimError> {
-    Ok(())
+    let workers = setting.dead + setting.live;
+    let tasks = setting.live * setting.tasks_per_worker;
+    let lasts = setting.completes_within().1 + Duration::from_secs(20);
+    // Each task is looked at as long as others of its batch wait, and each worker beats.
+    let run = tasks * setting.batch.min(tasks) + 4 * workers * lasts.as_secs() as usize;
+    let work = (run as u64).saturating_mul(seeds.end - seeds.start);
+    match work > MOST_WORK {
+        true => Err(SimError::TooMuch),
+        false => Ok(()),
+    }
 }
 
 /// Whether ours kept what it promises. The original promises nothing.
