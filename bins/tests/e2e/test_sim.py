@@ -1,4 +1,5 @@
-"""The simulated world from the command line: seeds, failures that are found again, shrunk and confirmed; mistakes."""
+"""The simulated world from the command line: seeds, failures that are found again, shrunk and confirmed; the
+original's failures and stalls; mistakes."""
 
 from __future__ import annotations
 
@@ -93,6 +94,33 @@ def test_a_failure_becomes_small_and_its_file_confirms_it(found: dict[str, Any],
     assert (code, f"{found['violation']['promise']} should have been broken" in replayed) == (1, True)
 
 
+def test_a_failure_becomes_small_for_a_machine_too(tmp_path: Path) -> None:
+    setting = ("--mode", "lite", "--bug", "lost-registration")
+    _, (failure, _) = lines_of_json("run", "--seeds", "300", *setting)
+    seed = str(failure["seed"])
+    code, (shrunk,) = lines_of_json("shrink", "--seed", seed, *setting, "--out", str(tmp_path))
+    assert code == 0
+    assert (shrunk["violation"], shrunk["knobs"]) == (failure["violation"], failure["knobs"])
+    assert shrunk["shrunk_violation"]["promise"] == failure["violation"]["promise"]
+    assert shrunk["units_after"] <= shrunk["units_before"]
+    assert (tmp_path / f"seed-{seed}.toml").read_text() == shrunk["scenario"]
+    # The hash is that of the smallest run, which is the file's.
+    code, (replayed,) = lines_of_json(*shlex.split(shrunk["replay"])[2:])
+    assert (code, replayed["hash"]) == (0, shrunk["hash"])
+
+
+@pytest.mark.parametrize("command", [["run", "--seeds", "1", "--first-seed", "7"], ["replay", "--seed", "7"]])
+def test_one_run_begins_with_what_it_depends_on_and_ends_with_its_hash(command: list[str]) -> None:
+    code, printed = sim(*command, "--mode", "lite")
+    first, second, *_, last = printed.splitlines()
+    assert (code, first) == (0, "seed 7, lite")
+    assert re.match(r"1 dispatcher\(s\), .*; of 1000:.*; faults: ", second)
+    assert re.fullmatch(r"hash=[0-9a-f]{16} events/s=\d+ seeds/s=[\d.]+ virtual:wall=\d+", last)
+    _, (end,) = lines_of_json(*command, "--mode", "lite")
+    assert end["knobs"] == second
+    assert last.startswith(f"hash={end['hash']} ")
+
+
 def test_a_run_is_told_as_text_and_as_a_diagram(tmp_path: Path) -> None:
     file = tmp_path / "late.toml"
     file.write_text(SCENARIO)
@@ -105,8 +133,72 @@ def test_a_run_is_told_as_text_and_as_a_diagram(tmp_path: Path) -> None:
     assert "every promise was kept" in diagram
 
 
+def test_a_task_is_called_the_same_when_only_it_is_told_of() -> None:
+    told = ["replay", "--seed", "3", "--mode", "lite", "--trace"]
+    _, printed = sim(*told)
+    whole = {line.strip() for line in printed.splitlines()}
+    name, uuid = max(re.findall(r"^(t\d+) = (.*)$", printed, re.MULTILINE), key=lambda entry: int(entry[0][1:]))
+    assert name != "t1"
+    for task in (name, uuid):
+        _, printed = sim(*told, "--task", task, "--last", "30")
+        about = [line for line in printed.splitlines() if re.search(rf" {name}(\.\d+)? ", line)]
+        assert about
+        assert not re.search(r"^t1 = ", printed, re.MULTILINE)
+        # Columns are as wide as they must be, so only what is in them is the same.
+        assert {tuple(line.split()) for line in about} <= {tuple(line.split()) for line in whole}
+
+
+def test_every_scenario_is_a_failure_of_the_original_and_not_of_ours() -> None:
+    code, verdicts = lines_of_json("scenarios")
+    assert code == 0
+    assert len(verdicts) > 30
+    for verdict in verdicts:
+        assert verdict["complaints"] == []
+        assert (verdict["original"] is not None, verdict["ours"], verdict["violation"]) == (True, None, None)
+
+
+def test_the_page_of_scenarios_is_the_one_in_the_documentation() -> None:
+    code, page = sim("scenarios", "--markdown")
+    documented = Path(__file__).parents[3] / "docs" / "SCENARIOS.md"
+    assert (code, page) == (0, documented.read_text())
+
+
+def test_one_scenario_is_told_as_the_original_and_as_ours_play_it() -> None:
+    name = sim("scenarios")[1].splitlines()[1].split()[1]
+    code, printed = sim("scenarios", name, "--trace")
+    assert code == 0
+    assert printed.startswith("What happens: ")
+    for who in ("the original", "ours"):
+        assert re.search(rf"^## {name}, \w+, played by {who}$", printed, re.MULTILINE)
+    code, printed = sim("scenarios", name, "--mermaid", "--task", "t1")
+    assert (code, printed.count("```mermaid\nsequenceDiagram\n") > 1) == (0, True)
+
+
+def test_the_original_sends_to_dead_workers_and_ours_does_not() -> None:
+    code, (original, ours) = lines_of_json(
+        *("stall", "--dead", "4", "--live", "8", "--batch", "5", "--gap", "0", "--timeout", "3", "--seeds", "2")
+    )
+    assert code == 0
+    given = {"dead": 4, "live": 8, "batch": 5, "gap_s": 0.0, "goodbye": False, "timeout_s": 3.0}
+    for row, machine in ((original, "original"), (ours, "ours")):
+        assert row.items() >= {"machine": machine, **given}.items()
+    assert (original["stuck"], ours["stuck"]) == (4, 0)
+    assert original["completion_s"] >= original["completion_min_s"] > 3
+    assert ours["worst_wait_s"] < 1
+    assert ours["broken"] == 0
+
+
+def test_the_table_of_stalls_has_what_was_measured_beside_both_machines() -> None:
+    code, printed = sim("stall", "--seeds", "1")
+    assert code == 0
+    assert "measured: 3 stuck, 4.13 s" in printed
+    assert "its report: 9.13 s" in printed
+    code, rows = lines_of_json("stall", "--seeds", "1")
+    assert (code, len(rows)) == (0, 44)
+
+
 def test_the_shared_socket_stalls_only_where_threads_share_it() -> None:
-    code, rows = lines_of_json("stall", "--shared-socket")
+    code, rows = lines_of_json("stall", "--shared-socket", "--seeds", "20")
     assert code == 0
     stalls = {row["sockets"]: row["stalls"] > 0 for row in rows}
     assert stalls == {
@@ -122,7 +214,7 @@ def test_the_shared_socket_stalls_only_where_threads_share_it() -> None:
     [
         (["run", "--seeds", "0"], "invalid value '0' for '--seeds <N>'"),
         (["run", "--seeds", "many"], "invalid value 'many' for '--seeds <N>'"),
-        (["run", "--mode", "wild"], "[possible values: lite, swarm, performance]"),
+        (["run", "--mode", "wild"], "[possible values: lite, swarm, performance, large]"),
         (["run", "--bug", "none"], "possible values: commit-without-fence"),
         (["run", "--first-seed", str(2**64 - 1), "--seeds", "2"], "no 2 seeds from"),
         (["replay"], "<--seed <N>|FILE.toml>"),
@@ -133,6 +225,18 @@ def test_the_shared_socket_stalls_only_where_threads_share_it() -> None:
         (["replay", "late.toml", "--trace", "--task", "t9"], "the run has no task `t9`"),
         (["replay", "broken.toml"], "broken.toml:13:1: "),
         (["shrink"], "required arguments were not provided"),
+        (["scenarios", "no-such"], "invalid value 'no-such' for '[NAME]'"),
+        (["scenarios", "--trace"], "required arguments were not provided"),
+        (["scenarios", "--markdown", "--json"], "cannot be used with"),
+        (["stall", "--live", "0"], "0 is not in 1..=1000"),
+        (["stall", "--batch", "0"], "0 is not in 1..=1000"),
+        (["stall", "--seeds", "0"], "0 is not in 1.."),
+        (["stall", "--gap=-1"], "a time is 0 or more"),
+        (["stall", "--gap", "soon"], "not a number of seconds"),
+        (["stall", "--timeout", "1"], "workers beat once a second"),
+        (["stall", "--goodbye", "--vanish"], "cannot be used with"),
+        (["stall", "--shared-socket", "--dead", "4"], "cannot be used with"),
+        (["stall", "--live", "1000", "--dead", "1000", "--seeds", "10000"], "too much"),
     ],
 )
 def test_mistakes_are_explained(

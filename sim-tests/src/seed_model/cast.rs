@@ -75,6 +75,8 @@ impl Original {
         let name = name_of(index, life);
         let config = WorkerConfig {
             processes: self.processes[index],
+            // Who says it and who understands it go together.
+            goodbye: self.dispatcher.goodbye,
             ..WorkerConfig::default()
         };
         match self.mode {

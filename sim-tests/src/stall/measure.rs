@@ -9,9 +9,9 @@ use mpcsfaas_core::time::Instant;
 use mpcsfaas_transport_sim::history::{Seen, What};
 use mpcsfaas_transport_sim::plan::Plan;
 
-use super::cast::Push;
 use super::{Machine, Setting};
 use crate::run::{Case, Run};
+use crate::seed_model::{Mode, Original};
 
 /// A task that took longer is late.
 const LATE: Duration = Duration::from_secs(1);
@@ -36,7 +36,7 @@ pub(super) fn run(setting: &Setting, machine: Machine, seed: u64) -> Measured {
 pub(super) fn of_plan(setting: &Setting, machine: Machine, plan: &Plan) -> Measured {
     let case = Case::of_plan(plan).kept();
     let run = match machine {
-        Machine::Original => case.played_by(Box::new(Push::new(setting))).run(),
+        Machine::Original => case.played_by(Box::new(original(setting, plan))).run(),
         Machine::Ours => case.run(),
     };
     let tasks = tasks_of(&run);
@@ -58,6 +58,14 @@ pub(super) fn of_plan(setting: &Setting, machine: Machine, plan: &Plan) -> Measu
         worst_wait: waits.max().unwrap_or_default(),
         broken: run.violation.is_some(),
     }
+}
+
+/// The original's processes.
+fn original(setting: &Setting, plan: &Plan) -> Original {
+    let mut original = Original::of(plan, Mode::Push);
+    original.dispatcher.timeout = setting.timeout;
+    original.dispatcher.goodbye = setting.goodbye;
+    original
 }
 
 /// What was seen of a task.

@@ -17,10 +17,9 @@
 //! the original's is what the gap is counted from. [`table`] puts both beside what was measured;
 //! [`custom`] asks for other numbers. The other cause is [`shared_socket`](crate::shared_socket).
 //!
-//! Reading order: [`Setting`], `stage` (the plan of a seed), `cast` (the original's processes),
-//! `measure` (what a client saw), [`figures`], `table`.
+//! Reading order: [`Setting`], `stage` (the plan of a seed), `measure` (what a client saw),
+//! [`figures`], `table`.
 
-mod cast;
 pub mod figures;
 mod measure;
 mod stage;

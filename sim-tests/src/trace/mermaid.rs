@@ -3,79 +3,43 @@
 
 use std::collections::BTreeSet;
 
-use mpcsfaas_core::id::TaskId;
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_transport_sim::place::Place;
 use mpcsfaas_transport_sim::trace::{Kind, Line};
 
-use super::Names;
+use super::{Names, Shown, View};
 
 /// The most characters of an arrow's or a note's words.
 const WORDS: usize = 60;
 
-/// What a diagram shows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct View {
-    /// The most events. The last ones are shown, for a run ends with what it is about.
-    pub most: usize,
-    /// Only what is about this task, and what befell nodes.
-    pub task: Option<TaskId>,
-}
+/// As many events as a reader can follow.
+pub const MOST: usize = 200;
 
-impl Default for View {
-    /// As many events as a reader can follow, of all tasks.
-    fn default() -> View {
-        View {
-            most: 200,
-            task: None,
-        }
-    }
-}
-
-impl View {
-    fn shows(self, line: &Line) -> bool {
-        match (self.task, line.task) {
-            (None, _) => true,
-            (Some(only), Some(task)) => task.task == only,
-            (Some(_), None) => matches!(line.kind, Kind::Fault | Kind::Life),
-        }
-    }
-}
-
-/// Draws a run.
-pub fn render(lines: &[Line], view: View) -> String {
-    let names = Names::of(lines);
-    let seen: Vec<&Line> = lines.iter().filter(|line| view.shows(line)).collect();
-    let left_out = seen.len().saturating_sub(view.most);
-    let seen = &seen[left_out..];
-    let tasks: BTreeSet<TaskId> = (seen.iter())
-        .filter_map(|line| Some(line.task?.task))
-        .collect();
-    let places: BTreeSet<Place> = (seen.iter())
+/// Draws a story. Tasks are called as in [`text`](super::text).
+pub fn render(story: &[Line], view: View) -> String {
+    let shown = Shown::of(story, view);
+    let places: BTreeSet<Place> = (shown.lines.iter())
         .flat_map(|line| [Some(line.node), line.from])
         .flatten()
         .collect();
 
     let mut page = String::from("sequenceDiagram\n");
-    let legend = names.legend().into_iter();
-    for (name, task) in legend.filter(|(_, task)| tasks.contains(task)) {
-        page.push_str(&format!("    %% {name} = {task}\n"));
+    for entry in shown.legend() {
+        page.push_str(&format!("    %% {entry}\n"));
     }
     for place in &places {
         page.push_str(&format!("    participant {place}\n"));
     }
-    if let (true, Some(first), Some(last)) = (left_out > 0, places.first(), places.last()) {
+    if let (Some(gap), Some(first), Some(last)) = (shown.gap(), places.first(), places.last()) {
         let over = if first == last {
             first.to_string()
         } else {
             format!("{first},{last}")
         };
-        page.push_str(&format!(
-            "    Note over {over}: {left_out} earlier events are left out\n"
-        ));
+        page.push_str(&format!("    Note over {over}: {gap}\n"));
     }
-    for line in seen {
-        page.push_str(&format!("    {}\n", event(line, &names)));
+    for line in &shown.lines {
+        page.push_str(&format!("    {}\n", event(line, &shown.names)));
     }
     page
 }
@@ -150,7 +114,7 @@ sequenceDiagram
     Note over D0: 4.000s deadline
 ";
         let lines = story::lines(TaskId(1), TaskId(2));
-        assert_eq!(render(&lines, View::default()), expected);
+        assert_eq!(render(&lines, View::ALL), expected);
     }
 
     #[test]
@@ -190,6 +154,6 @@ sequenceDiagram
             task: None,
         };
         assert_eq!(render(&lines, none), "sequenceDiagram\n");
-        assert_eq!(render(&[], View::default()), "sequenceDiagram\n");
+        assert_eq!(render(&[], View::ALL), "sequenceDiagram\n");
     }
 }

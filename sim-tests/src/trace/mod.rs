@@ -1,19 +1,48 @@
 //! A run's story in forms for people: lines of text, and a sequence diagram.
+//!
+//! [`Names`] says which task is called what, [`View`] what of the story is shown. Whatever is shown,
+//! a task keeps its name.
 
 pub mod mermaid;
 pub mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mpcsfaas_core::id::TaskId;
 use mpcsfaas_core::wire::message::TaskRef;
-use mpcsfaas_transport_sim::trace::Line;
+use mpcsfaas_transport_sim::trace::{Kind, Line};
 
 /// The largest number that is a task's short name as it stands.
 const SMALL: u128 = 99_999;
 
-/// Short names of tasks: `t7`, and `t7.2` for its second attempt.
-struct Names {
+/// What of a story is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct View {
+    /// Only what is about this task, and what befell nodes.
+    pub task: Option<TaskId>,
+    /// The most events. The last ones are shown, for a run ends with what it is about.
+    pub most: usize,
+}
+
+impl View {
+    /// All of it.
+    pub const ALL: View = View {
+        task: None,
+        most: usize::MAX,
+    };
+
+    fn shows(self, line: &Line) -> bool {
+        match (self.task, line.task) {
+            (None, _) => true,
+            (Some(only), Some(task)) => task.task == only,
+            (Some(_), None) => matches!(line.kind, Kind::Fault | Kind::Life),
+        }
+    }
+}
+
+/// Short names of the tasks of a story: `t7`, and `t7.2` for its second attempt.
+#[derive(Clone, Debug)]
+pub struct Names {
     /// The number of each task.
     numbers: BTreeMap<TaskId, u128>,
     /// Whether the numbers are the tasks' own, as a scenario file gives them.
@@ -21,22 +50,27 @@ struct Names {
 }
 
 impl Names {
-    /// Names the tasks of these lines: by their own numbers if all are small, otherwise counted in
+    /// Names the tasks of a whole story: by their own numbers if all are small, otherwise counted in
     /// the order in which they appear.
-    fn of(lines: &[Line]) -> Names {
-        let mut order = Vec::new();
+    pub fn of(story: &[Line]) -> Names {
         let mut numbers = BTreeMap::new();
-        for task in lines.iter().filter_map(|line| line.task) {
-            numbers.entry(task.task).or_insert_with(|| {
-                order.push(task.task);
-                order.len() as u128
-            });
+        for task in story.iter().filter_map(|line| line.task) {
+            let next = numbers.len() as u128 + 1;
+            numbers.entry(task.task).or_insert(next);
         }
-        let own = order.iter().all(|task| task.0 <= SMALL);
+        let own = numbers.keys().all(|task| task.0 <= SMALL);
         if own {
-            numbers = order.iter().map(|&task| (task, task.0)).collect();
+            numbers = numbers.into_keys().map(|task| (task, task.0)).collect();
         }
         Names { numbers, own }
+    }
+
+    /// The task that is called so: `t7`, or its UUID.
+    pub fn find(&self, name: &str) -> Option<TaskId> {
+        let number = name.strip_prefix('t').and_then(|n| n.parse::<u128>().ok());
+        let uuid = name.parse::<TaskId>().ok();
+        let is_it = |(task, its): &(&TaskId, &u128)| number == Some(**its) || uuid == Some(**task);
+        self.numbers.iter().find(is_it).map(|(task, _)| *task)
     }
 
     /// A task's short name, with the attempt if there is one.
@@ -47,17 +81,62 @@ impl Names {
             attempt => format!("t{number}.{attempt}"),
         }
     }
+}
 
-    /// The names that are not the tasks' own, in order.
-    fn legend(&self) -> Vec<(String, TaskId)> {
-        if self.own {
+/// The part of a story that a view shows.
+struct Shown<'l> {
+    names: Names,
+    lines: Vec<&'l Line>,
+    /// How many earlier ones there are, beyond the most that are shown.
+    left_out: usize,
+}
+
+impl<'l> Shown<'l> {
+    fn of(story: &'l [Line], view: View) -> Shown<'l> {
+        let mut lines: Vec<&Line> = story.iter().filter(|line| view.shows(line)).collect();
+        let left_out = lines.len().saturating_sub(view.most);
+        Shown {
+            names: Names::of(story),
+            lines: lines.split_off(left_out),
+            left_out,
+        }
+    }
+
+    /// `t1 = 0123...` for each task that is shown, by number. Nothing, if the numbers are the tasks'
+    /// own.
+    fn legend(&self) -> Vec<String> {
+        if self.names.own {
             return Vec::new();
         }
-        let mut legend: Vec<_> = self.numbers.iter().map(|(task, n)| (*n, *task)).collect();
-        legend.sort_unstable();
-        (legend.into_iter())
-            .map(|(number, task)| (format!("t{number}"), task))
-            .collect()
+        let tasks = self.lines.iter().filter_map(|line| Some(line.task?.task));
+        let numbered = tasks.filter_map(|task| Some((*self.names.numbers.get(&task)?, task)));
+        let legend: BTreeSet<(u128, TaskId)> = numbered.collect();
+        let entries = legend.into_iter();
+        entries.map(|(n, task)| format!("t{n} = {task}")).collect()
+    }
+
+    /// That there is more, if there is.
+    fn gap(&self) -> Option<String> {
+        let left_out = self.left_out;
+        (left_out > 0).then(|| format!("{left_out} earlier events are left out"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_found_by_its_name_and_by_its_uuid() {
+        let names = Names::of(&story::lines(story::LONG, TaskId(2)));
+        assert_eq!(names.find("t1"), Some(story::LONG));
+        assert_eq!(names.find("t2"), Some(TaskId(2)));
+        assert_eq!(names.find(&story::LONG.to_string()), Some(story::LONG));
+        for unknown in ["t3", "t", "1", "", &TaskId(1).to_string()] {
+            assert_eq!(names.find(unknown), None, "{unknown}");
+        }
+        let own = Names::of(&story::lines(TaskId(70), TaskId(2)));
+        assert_eq!((own.find("t70"), own.find("t1")), (Some(TaskId(70)), None));
     }
 }
 

@@ -5,20 +5,22 @@ use std::fmt::Write;
 
 use mpcsfaas_transport_sim::trace::{Kind, Line};
 
-use super::Names;
+use super::{Names, Shown, View};
 
 /// No line is longer, if its words can be broken.
 const WIDTH: usize = 120;
 
-/// Tells a run. Tasks have short names such as `t7.2`, the second attempt of `t7`; a legend at the
+/// Tells a story. Tasks have short names such as `t7.2`, the second attempt of `t7`; a legend at the
 /// top says which tasks these are, unless `7` is all there is to say.
-pub fn render(lines: &[Line]) -> String {
-    let names = Names::of(lines);
+pub fn render(story: &[Line], view: View) -> String {
+    let shown = Shown::of(story, view);
     let mut page = String::new();
-    for (name, task) in names.legend() {
-        page.push_str(&format!("{name} = {task}\n"));
+    for head in shown.legend().into_iter().chain(shown.gap()) {
+        page.push_str(&format!("{head}\n"));
     }
-    let rows: Vec<_> = lines.iter().map(|line| row(line, &names)).collect();
+    let rows: Vec<_> = (shown.lines.iter())
+        .map(|line| row(line, &shown.names))
+        .collect();
     let mut widths = [0; 5];
     for (columns, _) in &rows {
         for (width, column) in widths.iter_mut().zip(columns) {
@@ -98,17 +100,35 @@ mod tests {
 8  1.000000s  W0       FAULT          pause for 10s
 9  4.000000s  D0       timer          deadline
 ";
-        assert_eq!(render(&story::lines(TaskId(1), TaskId(2))), expected);
+        assert_eq!(
+            render(&story::lines(TaskId(1), TaskId(2)), View::ALL),
+            expected
+        );
     }
 
     #[test]
     fn a_legend_tells_the_long_names_of_tasks() {
-        let page = render(&story::lines(story::LONG, TaskId(2)));
+        let page = render(&story::lines(story::LONG, TaskId(2)), View::ALL);
         let expected = "\
 t1 = 01234567-89ab-cdef-0011-223344556677
 t2 = 00000000-0000-0000-0000-000000000002
 1  0.000000s  W11      life           starts
 ";
+        assert!(page.starts_with(expected), "{page}");
+    }
+
+    #[test]
+    fn a_task_keeps_its_name_when_only_it_is_shown() {
+        let view = View {
+            task: Some(TaskId(2)),
+            most: 2,
+        };
+        let expected = "\
+t2 = 00000000-0000-0000-0000-000000000002
+2 earlier events are left out
+5  0.103000s  W11x-D0  lost   t2.1  Run 1 task
+";
+        let page = render(&story::lines(story::LONG, TaskId(2)), view);
         assert!(page.starts_with(expected), "{page}");
     }
 
@@ -121,11 +141,11 @@ t2 = 00000000-0000-0000-0000-000000000002
                            goes on so it goes on so it goes on so it goes on so it goes on so it goes on
 9  4.000000s  D0  timer    deadline
 ";
-        assert_eq!(render(&lines), expected);
+        assert_eq!(render(&lines, View::ALL), expected);
     }
 
     #[test]
     fn nothing_is_told_of_nothing() {
-        assert_eq!(render(&[]), "");
+        assert_eq!(render(&[], View::ALL), "");
     }
 }

@@ -34,6 +34,16 @@ pub enum SimError {
     /// A task that this run does not have.
     #[error("the run has no task `{0}`: write a name that --trace shows, such as t7, or a UUID")]
     NoTask(String),
+    /// A mode of the original that does not have what a scenario plays.
+    #[error(
+        "the original does not fail like this in this mode: leave --mode away to see in which it does"
+    )]
+    NoMode,
+    /// A stall of which there is more to compute than anybody would wait for.
+    #[error(
+        "too much, all together: fewer --seeds, --dead, --live, a larger --batch, or a shorter --gap or --timeout"
+    )]
+    TooMuch,
     /// Nothing broke, so there is nothing to shrink.
     #[error("{0} keeps every promise: there is nothing to shrink")]
     Kept(String),
@@ -68,7 +78,9 @@ impl SimError {
             SimError::Read { .. }
             | SimError::Scenario(_)
             | SimError::Seeds { .. }
-            | SimError::NoTask(_) => cmd::USAGE,
+            | SimError::NoTask(_)
+            | SimError::NoMode
+            | SimError::TooMuch => cmd::USAGE,
             SimError::Kept(_)
             | SimError::Differs { .. }
             | SimError::Write { .. }

@@ -3,12 +3,15 @@
 //! What a seed or a scenario file is, how it is run, judged and shrunk is in `mpcsfaas_sim_tests`;
 //! here are arguments and what is printed.
 
+mod choice;
 mod error;
 mod replay;
 mod report;
 mod run;
+mod scenarios;
 mod shrink;
 mod stall;
+mod story;
 mod target;
 
 use std::process::ExitCode;
@@ -28,21 +31,38 @@ pub struct SimArgs {
 enum Kind {
     /// Run many seeds: each draws a world and its troubles, and every promise is judged.
     ///
-    /// Stops at the first broken promise, with all that is needed to see it again. A thousand seeds
-    /// of the swarm must also reach everything that there is to reach; what was missed is named, and
-    /// counts as a failure. What is printed is the same with any number of threads.
+    /// Stops at the first broken promise, with the knobs of its world and the command that shows it
+    /// again. A thousand seeds of the swarm must also reach everything that there is to reach; what
+    /// was missed is named, and counts as a failure. What is printed is the same with any number of
+    /// threads, but for the rates in the last line.
+    ///
+    /// The mode `large` is one world of 1,000 workers and 100,000 tasks for each seed: give it few
+    /// seeds, as in `mpcsfaas sim run --mode large --seeds 1`.
     Run(run::RunArgs),
     /// Run one seed or one scenario file again, and tell its story.
     ///
-    /// Ends with 0 if every promise was kept, or if the promise broke that the file's [expect] says.
-    /// With --mermaid alone, all else is printed as comments of the diagram.
+    /// The same seed in the same mode is the same run, event by event: the hash in the last line says
+    /// so. Ends with 0 if every promise was kept, or if the promise broke that the file's [expect]
+    /// says. With --mermaid alone, all else is printed as comments of the diagram.
     Replay(replay::ReplayArgs),
-    /// Make a failure small: the fewest submits, faults and turns that break the same promise.
+    /// Make a failure small: the fewest submits, faults and twists that break the same promise.
     ///
-    /// Prints it as a scenario file, and as a test to paste. Ends with 1 if the seed keeps every
-    /// promise.
+    /// A twist is a chance that went another way than usual, such as a message that was lost. What
+    /// is left is printed as a scenario file, for `sim replay`, and as a test to paste. Ends with 1
+    /// if the seed keeps every promise.
     Shrink(shrink::ShrinkArgs),
-    /// Show how the Python original stalls, and by which rule.
+    /// Play the failures of the Python original: by the original, and by ours in the same world.
+    ///
+    /// Each row is three runs: a model of the original with a fault, the same without it, and ours
+    /// with it. Ends with 0 if the original fails with the fault only, and ours does not fail and
+    /// keeps every promise. With a NAME it says what happens, and --trace or --mermaid tell how.
+    Scenarios(scenarios::ScenariosArgs),
+    /// Show how the Python original stalls, and what becomes of ours in the same place.
+    ///
+    /// The client stops some workers, starts others, and submits. The original goes on sending to the
+    /// stopped ones until a scan finds them. Without options: what was measured on the original, beside
+    /// its model and ours in the same conditions. With options: one condition, of your own. Ends with
+    /// 1 if a task of ours waits for longer than the protocol allows, or a promise is broken.
     Stall(stall::StallArgs),
 }
 
@@ -55,6 +75,7 @@ pub fn run(args: &SimArgs) -> Result<ExitCode, SimError> {
         Kind::Run(args) => run::run(args),
         Kind::Replay(args) => replay::run(args),
         Kind::Shrink(args) => shrink::run(args),
+        Kind::Scenarios(args) => scenarios::run(args),
         Kind::Stall(args) => stall::run(args),
     }
 }

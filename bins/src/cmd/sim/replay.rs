@@ -5,23 +5,19 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{ArgGroup, Args};
-use mpcsfaas_core::id::TaskId;
 use mpcsfaas_sim_tests::run::{Case, Run};
 use mpcsfaas_sim_tests::scenario_file::Expect;
-use mpcsfaas_sim_tests::trace::mermaid::{self, View};
-use mpcsfaas_sim_tests::trace::text;
-use mpcsfaas_sim_tests::world::trace::{Kind, Line};
 use serde_json::{Value, json};
 
-use super::report::{Pace, print, violation_json};
+use super::report::{Pace, object, print, violation_json};
 use super::shrink::smallest;
+use super::story::{Story, StoryArgs};
 use super::target::{Setting, Target};
 use super::{SimError, exit_code};
 
 /// Arguments of `mpcsfaas sim replay`.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("run").args(["seed", "file"]).required(true))]
-#[command(group = ArgGroup::new("story").args(["trace", "mermaid"]).multiple(true))]
 pub(super) struct ReplayArgs {
     /// A scenario file.
     #[arg(value_name = "FILE.toml", conflicts_with = "mode")]
@@ -31,15 +27,8 @@ pub(super) struct ReplayArgs {
     seed: Option<u64>,
     #[command(flatten)]
     setting: Setting,
-    /// Print every event, one a line.
-    #[arg(long)]
-    trace: bool,
-    /// Print a sequence diagram, of the last 200 events.
-    #[arg(long)]
-    mermaid: bool,
-    /// Tell only of this task, and of what befell nodes: t7 as the story names it, or a UUID.
-    #[arg(long, value_name = "TASK", requires = "story")]
-    task: Option<String>,
+    #[command(flatten)]
+    story: StoryArgs,
     /// Shrink the failure first.
     #[arg(long)]
     shrunk: bool,
@@ -59,12 +48,12 @@ impl ReplayArgs {
     fn case(&self, target: &Target) -> Result<Case, SimError> {
         let case = match self.shrunk {
             true => {
-                let (_, shrunk) = smallest(target, self.setting)?;
-                Case::of_plan(&shrunk.plan).with(self.setting.tampers())
+                let found = smallest(target, self.setting)?;
+                Case::of_plan(&found.shrunk.plan).with(self.setting.tampers())
             }
             false => target.case(self.setting),
         };
-        Ok(match self.trace || self.mermaid {
+        Ok(match self.story.is_wanted() {
             true => case.told(),
             false => case,
         })
@@ -72,8 +61,7 @@ impl ReplayArgs {
 
     /// Prints what is not the story. A diagram that stands alone is to be drawn as it is printed.
     fn say(&self, text: &str) -> Result<(), SimError> {
-        let comment = self.mermaid && !self.trace;
-        match (self.json, comment) {
+        match (self.json, self.story.is_only_a_diagram()) {
             (true, _) => Ok(()),
             (false, false) => print(text),
             (false, true) => print(
@@ -93,7 +81,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, SimError> {
     let began = Instant::now();
     let run = case.run();
     let pace = Pace::of(&run, began.elapsed());
-    let story = Story::of(args, &run)?;
+    let story = args.story.tell(&run.story)?;
     let verdict = Verdict::of(&target, &run);
     if args.json {
         print(&format!(
@@ -106,57 +94,6 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, SimError> {
         args.say(&format!("{}\n{pace}\n", verdict.text))?;
     }
     Ok(exit_code(verdict.well))
-}
-
-/// What happened, in the forms that were asked for.
-struct Story {
-    text: Option<String>,
-    diagram: Option<String>,
-}
-
-impl Story {
-    fn of(args: &ReplayArgs, run: &Run) -> Result<Story, SimError> {
-        let task = (args.task.as_deref())
-            .map(|name| named(name, run).ok_or_else(|| SimError::NoTask(name.to_owned())))
-            .transpose()?;
-        let view = View {
-            task,
-            ..View::default()
-        };
-        Ok(Story {
-            text: args.trace.then(|| match task {
-                Some(task) => text::render(&about(task, &run.story)),
-                None => text::render(&run.story),
-            }),
-            diagram: args.mermaid.then(|| mermaid::render(&run.story, view)),
-        })
-    }
-}
-
-/// What is about a task, and what befell nodes.
-fn about(task: TaskId, story: &[Line]) -> Vec<Line> {
-    let shown = |line: &&Line| match line.task {
-        Some(about) => about.task == task,
-        None => matches!(line.kind, Kind::Fault | Kind::Life),
-    };
-    story.iter().filter(shown).cloned().collect()
-}
-
-/// The task that the story calls so: by the number that it has in the plan, or counted as it
-/// appears; or by its UUID.
-fn named(name: &str, run: &Run) -> Option<TaskId> {
-    let has = |task: &TaskId| run.plan.submits.iter().any(|submit| submit.task == *task);
-    let Ok(number) = name.strip_prefix('t').unwrap_or(name).parse::<usize>() else {
-        return name.parse().ok().filter(has);
-    };
-    let mut appeared = Vec::new();
-    for task in run.story.iter().filter_map(|line| line.task) {
-        if !appeared.contains(&task.task) {
-            appeared.push(task.task);
-        }
-    }
-    let own = Some(TaskId(number as u128)).filter(has);
-    own.or_else(|| appeared.get(number.checked_sub(1)?).copied())
 }
 
 /// Whether the run was as it should be.
@@ -201,30 +138,12 @@ fn as_json(
     verdict: &Verdict,
     pace: &Pace,
 ) -> Value {
-    let mut fields = pace.json();
-    let subject = match target {
-        Target::Seed(seed) => [
-            ("seed", json!(seed)),
-            ("mode", json!(args.setting.mode_name())),
-        ],
-        Target::File(path, scenario) => [("file", json!(path)), ("name", json!(scenario.name))],
-    };
-    let found = [
-        ("bug", json!(args.setting.bug_name())),
-        (
-            "violation",
-            run.violation.as_ref().map(violation_json).into(),
-        ),
-        ("as_expected", json!(verdict.well)),
-    ];
-    let told = [
-        ("trace", story.text.as_ref()),
-        ("mermaid", story.diagram.as_ref()),
-    ];
-    let told = told
-        .into_iter()
-        .filter_map(|(key, text)| Some((key, json!(text?))));
-    let all = subject.into_iter().chain(found).chain(told);
-    fields.extend(all.map(|(key, value)| (key.to_owned(), value)));
+    let mut fields = target.json(args.setting);
+    fields.extend(object(json!({
+        "violation": run.violation.as_ref().map(violation_json),
+        "as_expected": verdict.well,
+    })));
+    fields.extend(pace.json());
+    fields.extend(story.json());
     Value::Object(fields)
 }

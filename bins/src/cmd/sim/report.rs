@@ -9,7 +9,7 @@ use mpcsfaas_sim_tests::world::Knobs;
 use serde_json::{Map, Value, json};
 
 use super::SimError;
-use super::target::Setting;
+use super::target::{Setting, Target};
 
 /// Prints on standard output. Whoever closes it, as `head` does, has seen enough.
 pub(super) fn print(text: &str) -> Result<(), SimError> {
@@ -29,14 +29,20 @@ pub(super) fn failure(setting: Setting, seed: u64, violation: &Violation) -> Str
 
 /// The same, for a machine.
 pub(super) fn failure_json(setting: Setting, seed: u64, violation: &Violation) -> Value {
-    json!({
-        "seed": seed,
-        "mode": setting.mode_name(),
-        "bug": setting.bug_name(),
+    let mut fields = Target::Seed(seed).json(setting);
+    fields.extend(object(json!({
         "violation": violation_json(violation),
-        "knobs": Knobs::of(setting.mode, seed).to_string(),
         "replay": setting.replay(seed),
-    })
+    })));
+    Value::Object(fields)
+}
+
+/// Fields of a JSON object.
+pub(super) fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
 }
 
 pub(super) fn violation_json(violation: &Violation) -> Value {
@@ -48,7 +54,7 @@ pub(super) fn violation_json(violation: &Violation) -> Value {
 }
 
 /// What was done in which time, and the hash of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
     pub(super) hash: u64,
     pub(super) runs: u64,
@@ -61,13 +67,12 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn of(run: &Run, took: Duration) -> Pace {
-        Pace {
-            hash: run.hash,
-            runs: 1,
-            events: run.events,
-            lived: Duration::from_nanos(run.ended_at.as_nanos()),
+        let mut pace = Pace {
             took,
-        }
+            ..Pace::default()
+        };
+        pace.add(run);
+        pace
     }
 
     fn each_second(&self, count: f64) -> f64 {
@@ -78,9 +83,17 @@ impl Pace {
         self.each_second(self.lived.as_secs_f64())
     }
 
+    /// Adds a run. The hash is that of the last.
+    pub(super) fn add(&mut self, run: &Run) {
+        self.hash = run.hash;
+        self.runs += 1;
+        self.events += run.events;
+        self.lived += Duration::from_nanos(run.ended_at.as_nanos());
+    }
+
     /// Fields of a JSON object.
     pub(super) fn json(&self) -> Map<String, Value> {
-        let fields = json!({
+        object(json!({
             "hash": format!("{:016x}", self.hash),
             "runs": self.runs,
             "events": self.events,
@@ -89,11 +102,7 @@ impl Pace {
             "events_per_s": self.each_second(self.events as f64),
             "seeds_per_s": self.each_second(self.runs as f64),
             "virtual_to_wall": self.virtual_to_wall(),
-        });
-        match fields {
-            Value::Object(fields) => fields,
-            _ => Map::new(),
-        }
+        }))
     }
 }
 

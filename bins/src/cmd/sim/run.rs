@@ -12,7 +12,7 @@ use mpcsfaas_sim_tests::campaign::{self, Campaign};
 use mpcsfaas_sim_tests::run::Violation;
 use serde_json::{Value, json};
 
-use super::report::{self, Pace, print};
+use super::report::{self, Pace, object, print};
 use super::target::{Setting, Target};
 use super::{SimError, exit_code};
 
@@ -142,16 +142,16 @@ fn as_text(campaign: &Campaign, pace: &Pace) -> String {
 }
 
 fn as_json(args: &RunArgs, campaign: &Campaign, pace: &Pace) -> Value {
-    let mut fields = pace.json();
-    fields.extend([
-        ("first_seed".to_owned(), json!(args.first_seed)),
-        ("mode".to_owned(), json!(args.setting.mode_name())),
-        ("bug".to_owned(), json!(args.setting.bug_name())),
-        ("failures".to_owned(), json!(campaign.failures.len())),
-        (
-            "not_reached".to_owned(),
-            campaign.gaps().iter().map(ToString::to_string).collect(),
-        ),
-    ]);
+    let mut fields = object(json!({
+        "first_seed": args.first_seed,
+        "mode": args.setting.mode_name(),
+        "bug": args.setting.bug_name(),
+        "failures": campaign.failures.len(),
+        "not_reached": campaign.gaps().iter().map(ToString::to_string).collect::<Vec<_>>(),
+    }));
+    if args.seeds == 1 {
+        fields.extend(Target::Seed(args.first_seed).json(args.setting));
+    }
+    fields.extend(pace.json());
     Value::Object(fields)
 }

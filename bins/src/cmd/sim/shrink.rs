@@ -1,18 +1,21 @@
 //! `mpcsfaas sim shrink`: the smallest plan that breaks the same promise.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::panic;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use mpcsfaas_sim_tests::regression;
-use mpcsfaas_sim_tests::run::{Case, Violation};
+use mpcsfaas_sim_tests::run::{Case, Run, Violation};
 use mpcsfaas_sim_tests::scenario_file::{self, Expect, Scenario};
 use mpcsfaas_sim_tests::shrink::{Budget, Shrunk, shrink};
 use mpcsfaas_sim_tests::world::Plan;
+use serde_json::{Value, json};
 
 use super::SimError;
-use super::report::print;
+use super::report::{Pace, object, print, violation_json};
 use super::target::{Setting, Target};
 
 /// Arguments of `mpcsfaas sim shrink`.
@@ -26,50 +29,47 @@ pub(super) struct ShrinkArgs {
     /// Also write the scenario to DIR/seed-N.toml and the test to DIR/seed_N.rs.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Print one JSON object, with the scenario file and the test in it.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(args: &ShrinkArgs) -> Result<ExitCode, SimError> {
     let target = Target::Seed(args.seed);
-    print(&target.head(args.setting))?;
-    let (first, shrunk) = smallest(&target, args.setting)?;
-    let Shrunk {
-        plan,
-        violation,
-        runs,
-        units_before,
-        units_after,
-    } = shrunk;
-    let left = violation.as_ref().unwrap_or(&first).to_string();
-    let scenario = Scenario {
-        name: name(args),
-        plan,
-        expect: Expect::Breaks(first.promise),
-    };
-    let file = scenario_file::write(&scenario);
-    let test = regression::test_source(&scenario, &left);
-    print(&format!(
-        "{first}\n\nshrunk from {units_before} to {units_after} events in {runs} runs; events are \
-         submits, faults and twists\n{left}\n\n{file}\n{test}"
-    ))?;
-    if let Some(directory) = &args.out {
-        let path = save(directory, &format!("seed-{}.toml", args.seed), &file)?;
-        save(directory, &format!("seed_{}.rs", args.seed), &test)?;
-        let (path, bug) = (path.display(), args.setting.bug_flag());
-        print(&format!("\nreplay: mpcsfaas sim replay {path}{bug}\n"))?;
+    if !args.json {
+        print(&target.head(args.setting))?;
     }
+    let found = Found::of(args, smallest(&target, args.setting)?);
+    // Printed first: it is not lost if it cannot be written.
+    print(&match args.json {
+        true => format!("{}\n", found.json(&target)),
+        false => found.text(),
+    })?;
+    found.save()?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// How the target fails, and the smallest plan that fails in the same way.
-pub(super) fn smallest(
-    target: &Target,
-    setting: Setting,
-) -> Result<(Violation, Shrunk<Violation>), SimError> {
+/// How a target fails, and the smallest plan that fails in the same way.
+pub(super) struct Smallest {
+    pub(super) first: Violation,
+    pub(super) shrunk: Shrunk<Violation>,
+    /// All runs that it took. The hash is that of the smallest.
+    pub(super) pace: Pace,
+}
+
+/// Shrinks a target.
+pub(super) fn smallest(target: &Target, setting: Setting) -> Result<Smallest, SimError> {
+    let began = Instant::now();
     let run = target.case(setting).recorded().run();
+    let mut pace = Pace::of(&run, Duration::ZERO);
     let Some(first) = run.violation.clone() else {
         return Err(SimError::Kept(target.name()));
     };
-    let violation = |plan: &Plan| Case::of_plan(plan).with(setting.tampers()).run().violation;
+    let mut violation = |plan: &Plan| {
+        let run = quietly(Case::of_plan(plan).with(setting.tampers()));
+        pace.add(&run);
+        run.violation
+    };
     let plan = run.explicit();
     let second = violation(&plan);
     if second.as_ref() != Some(&first) {
@@ -77,7 +77,113 @@ pub(super) fn smallest(
     }
     let same = |plan: &Plan| violation(plan).filter(|found| is_same(&first, found));
     let shrunk = shrink(&plan, same, Budget::default());
-    Ok((first, shrunk))
+    violation(&shrunk.plan);
+    pace.took = began.elapsed();
+    Ok(Smallest {
+        first,
+        shrunk,
+        pace,
+    })
+}
+
+/// A machine that panics has said so in the first run. It need not in each of the next thousand.
+fn quietly(case: Case) -> Run {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let run = case.run();
+    panic::set_hook(hook);
+    run
+}
+
+/// What is to be shown of it.
+struct Found<'a> {
+    args: &'a ShrinkArgs,
+    smallest: Smallest,
+    file: String,
+    test: String,
+}
+
+impl Found<'_> {
+    fn of(args: &ShrinkArgs, smallest: Smallest) -> Found<'_> {
+        let scenario = Scenario {
+            name: name(args),
+            plan: smallest.shrunk.plan.clone(),
+            expect: Expect::Breaks(smallest.first.promise),
+        };
+        Found {
+            args,
+            file: scenario_file::write(&scenario),
+            test: regression::test_source(&scenario, &smallest.left().to_string()),
+            smallest,
+        }
+    }
+
+    /// Writes both files, if it was asked for.
+    fn save(&self) -> Result<(), SimError> {
+        let seed = self.args.seed;
+        let Some(directory) = &self.args.out else {
+            return Ok(());
+        };
+        let write = |name: String, text: &str| {
+            let path = directory.join(name);
+            let written = fs::create_dir_all(directory).and_then(|()| fs::write(&path, text));
+            written.map_err(|source| SimError::Write { path, source })
+        };
+        write(file_name(seed), &self.file)?;
+        write(format!("seed_{seed}.rs"), &self.test)
+    }
+
+    /// The command that runs the written scenario.
+    fn replay(&self) -> Option<String> {
+        let path = self.args.out.as_ref()?.join(file_name(self.args.seed));
+        let (path, bug) = (path.display(), self.args.setting.bug_flag());
+        Some(format!("mpcsfaas sim replay {path}{bug}"))
+    }
+
+    fn text(&self) -> String {
+        let Smallest {
+            first,
+            shrunk,
+            pace,
+        } = &self.smallest;
+        let (before, after, runs) = (shrunk.units_before, shrunk.units_after, shrunk.runs);
+        let (file, test, left) = (&self.file, &self.test, self.smallest.left());
+        let replay = self
+            .replay()
+            .map(|command| format!("\nreplay: {command}\n"));
+        format!(
+            "{first}\n\nshrunk from {before} to {after} events in {runs} runs; events are submits, \
+             faults and twists\n{left}\n\n{file}\n{test}{}{pace}\n",
+            replay.unwrap_or_default()
+        )
+    }
+
+    fn json(&self, target: &Target) -> Value {
+        let Smallest {
+            first,
+            shrunk,
+            pace,
+        } = &self.smallest;
+        let mut fields = target.json(self.args.setting);
+        fields.extend(object(json!({
+            "violation": violation_json(first),
+            "shrunk_violation": violation_json(self.smallest.left()),
+            "units_before": shrunk.units_before,
+            "units_after": shrunk.units_after,
+            "scenario": self.file,
+            "test": self.test,
+            "replay": self.replay(),
+        })));
+        fields.extend(pace.json());
+        Value::Object(fields)
+    }
+}
+
+impl Smallest {
+    /// How the smallest plan fails.
+    fn left(&self) -> &Violation {
+        self.shrunk.violation.as_ref().unwrap_or(&self.first)
+    }
 }
 
 /// Whether the same thing is broken. A machine checks many things under one name, so its words count
@@ -90,20 +196,16 @@ fn is_same(one: &Violation, other: &Violation) -> bool {
     one.promise == other.promise && (one.promise != "invariant" || words(one) == words(other))
 }
 
+/// What its file is called.
+fn file_name(seed: u64) -> String {
+    format!("seed-{seed}.toml")
+}
+
 /// The scenario's name.
 fn name(args: &ShrinkArgs) -> String {
     let mode = args.setting.mode_name();
     let bug = args.setting.bug_name().map(|bug| format!(" {bug}"));
     format!("seed {} {mode}{}", args.seed, bug.unwrap_or_default())
-}
-
-fn save(directory: &Path, name: &str, text: &str) -> Result<PathBuf, SimError> {
-    let path = directory.join(name);
-    let saved = fs::create_dir_all(directory).and_then(|()| fs::write(&path, text));
-    match saved {
-        Ok(()) => Ok(path),
-        Err(source) => Err(SimError::Write { path, source }),
-    }
 }
 
 #[cfg(test)]

@@ -4,56 +4,49 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use mpcsfaas_sim_tests::bugs::{self, Bug};
 use mpcsfaas_sim_tests::run::Case;
 use mpcsfaas_sim_tests::scenario_file::{self, Scenario};
 use mpcsfaas_sim_tests::world::{Knobs, Mode, Tampers};
+use serde_json::{Map, Value, json};
 
 use super::SimError;
+use super::choice::{Choice, one_of};
+use super::report::object;
 
 /// What a seed is run in.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct Setting {
     /// How much trouble there is.
-    #[arg(long, default_value = "swarm", value_parser = mode())]
+    #[arg(long, default_value = "swarm", value_parser = one_of(MODES))]
     pub(super) mode: Mode,
     /// Plant a bug, to see that it is found.
-    #[arg(long, value_name = "NAME", value_parser = bug())]
+    #[arg(long, value_name = "NAME", value_parser = one_of(bugs()))]
     pub(super) bug: Option<Bug>,
 }
 
-const MODES: [(Mode, &str, &str); 4] = [
-    (Mode::Lite, "lite", "a small world with one fault"),
+const MODES: [Choice<Mode>; 4] = [
+    ("lite", "a small world with one fault", Mode::Lite),
     (
-        Mode::Swarm,
         "swarm",
         "each seed its own subset and strength of all troubles",
+        Mode::Swarm,
     ),
     (
-        Mode::Performance,
         "performance",
         "8 workers, 1,000 tasks, all faults at a moderate strength",
+        Mode::Performance,
     ),
-    (Mode::Large, "large", "1,000 workers, 100,000 tasks"),
+    (
+        "large",
+        "1,000 workers, 100,000 tasks: a seed takes minutes",
+        Mode::Large,
+    ),
 ];
 
-fn mode() -> impl TypedValueParser<Value = Mode> {
-    let values = MODES.map(|(_, name, what)| PossibleValue::new(name).help(what));
-    let named = |name: &str| MODES.iter().find(|(_, known, _)| *known == name);
-    PossibleValuesParser::new(values)
-        .try_map(move |name| named(&name).map(|(mode, ..)| *mode).ok_or(Unknown))
+fn bugs() -> impl Iterator<Item = Choice<Bug>> {
+    bugs::ALL.into_iter().map(|bug| (bug.name, bug.what, bug))
 }
-
-fn bug() -> impl TypedValueParser<Value = Bug> {
-    let values = bugs::ALL.map(|bug| PossibleValue::new(bug.name).help(bug.what));
-    PossibleValuesParser::new(values).try_map(|name| bugs::named(&name).ok_or(Unknown))
-}
-
-/// `clap` has found the name among those that it was given.
-#[derive(Debug, thiserror::Error)]
-#[error("unknown")]
-struct Unknown;
 
 impl Setting {
     pub(super) fn tampers(self) -> Tampers {
@@ -65,8 +58,8 @@ impl Setting {
     }
 
     pub(super) fn mode_name(self) -> &'static str {
-        let known = MODES.iter().find(|(mode, ..)| *mode == self.mode);
-        known.map_or("", |(_, name, _)| name)
+        let known = MODES.iter().find(|(.., mode)| *mode == self.mode);
+        known.map_or("", |(name, ..)| name)
     }
 
     pub(super) fn bug_name(self) -> Option<&'static str> {
@@ -145,5 +138,23 @@ impl Target {
                 format!("{name}: {}{}\n", scenario.name, setting.bug_words())
             }
         }
+    }
+
+    /// The same, for a machine: fields of a JSON object.
+    pub(super) fn json(&self, setting: Setting) -> Map<String, Value> {
+        let bug = setting.bug_name();
+        object(match self {
+            Target::Seed(seed) => json!({
+                "seed": seed,
+                "mode": setting.mode_name(),
+                "bug": bug,
+                "knobs": Knobs::of(setting.mode, *seed).to_string(),
+            }),
+            Target::File(path, scenario) => json!({
+                "file": path,
+                "name": scenario.name,
+                "bug": bug,
+            }),
+        })
     }
 }
