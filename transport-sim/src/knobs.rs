@@ -80,6 +80,9 @@ pub enum Load {
     Skewed,
 }
 
+/// After which silence somebody is declared dead.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 impl Knobs {
     /// A world without faults.
     pub fn calm() -> Knobs {
@@ -185,8 +188,34 @@ impl Knobs {
             knobs.faults.retain(|(name, _)| *name == "worker-leave");
             knobs.odds = Odds::default();
         }
+        if rng.per_mille(200) {
+            knobs.single_out(rng);
+        }
         knobs.odds.latest = [1, 50, 1_000].map(Duration::from_millis)[rng.below(3)];
         knobs
+    }
+
+    /// One trouble in a world where all else is well: nothing excuses what it costs.
+    fn single_out(&mut self, rng: &mut Stream) {
+        // It takes some luck that a dispatcher wakes up and its timer comes first.
+        let fault = match rng.per_mille(100) {
+            true => "dispatcher-pause",
+            false => FAULTS[rng.below(FAULTS.len())],
+        };
+        self.faults = vec![(fault, 1)];
+        self.odds = Odds {
+            timer_first: if fault.ends_with("-pause") { 700 } else { 0 },
+            ..Odds::default()
+        };
+        self.longest_task = [500, 5_000].map(Duration::from_millis)[rng.below(2)];
+        self.tasks = 5 + rng.below(20);
+        if fault.ends_with("-leave") || fault == "cancel" {
+            // Some of it outlasts the patience of who leaves, and who is told to drop it.
+            self.longest_task = Duration::from_secs(60);
+            self.tasks = 5 + rng.below(8);
+            self.at_most_once = 500;
+            self.slow_tasks = 0;
+        }
     }
 
     fn performance() -> Knobs {
@@ -244,7 +273,7 @@ impl Knobs {
             flow: self.flow,
             latency: self.latency,
             queue_limit: self.queue_limit,
-            timeout: Duration::from_secs(3),
+            timeout: PATIENCE,
         };
         let mut submits: Vec<Submit> = (0..self.tasks)
             .map(|index| self.draw_submit(index, &mut rng))
@@ -328,7 +357,11 @@ impl Knobs {
     /// A fault of this name, that is over before the time is.
     fn draw_trouble(&self, name: &str, left: Duration, rng: &mut Stream) -> (Place, Trouble) {
         let longest = [200, 2_000, 8_000, 20_000].map(Duration::from_millis)[rng.below(4)];
-        let time = rng.between(Duration::from_millis(10), longest).min(left);
+        let mut time = rng.between(Duration::from_millis(10), longest).min(left);
+        if name == "dispatcher-pause" && rng.per_mille(500) {
+            // Hardly shorter than the patience of both sides: either may be the first to lose it.
+            time = rng.between(PATIENCE * 2 / 3, PATIENCE).min(left);
+        }
         let worker = Place::Worker(rng.below(self.workers));
         let from = rng.below(self.dispatchers);
         let dispatcher = Place::Dispatcher(from);
