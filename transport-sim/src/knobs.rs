@@ -197,10 +197,12 @@ impl Knobs {
 
     /// One trouble in a world where all else is well: nothing excuses what it costs.
     fn single_out(&mut self, rng: &mut Stream) {
-        // It takes some luck that a dispatcher wakes up and its timer comes first.
-        let fault = match rng.per_mille(100) {
-            true => "dispatcher-pause",
-            false => FAULTS[rng.below(FAULTS.len())],
+        // These need some luck to hit where it hurts.
+        let fault = match rng.below(10) {
+            0 => "dispatcher-pause",
+            1 => "worker-crash",
+            2 => "cancel",
+            _ => FAULTS[rng.below(FAULTS.len())],
         };
         self.faults = vec![(fault, 1)];
         self.odds = Odds {
@@ -215,6 +217,17 @@ impl Knobs {
             self.tasks = 5 + rng.below(8);
             self.at_most_once = 500;
             self.slow_tasks = 0;
+        }
+        if fault == "cancel" {
+            self.faults = vec![(fault, 3)];
+        }
+        if fault == "worker-crash" {
+            // Under the same few tasks, time and again, as if they were to blame.
+            self.faults = vec![(fault, 10)];
+            self.trouble = Duration::from_secs(60);
+            self.workers = 1;
+            self.longest_task = Duration::from_secs(30);
+            self.tasks = 3;
         }
     }
 
