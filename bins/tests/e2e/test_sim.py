@@ -1,5 +1,4 @@
-"""The simulated world from the command line: seeds, failures that are found again, shrunk and confirmed; the
-original's failures and stalls; mistakes."""
+"""The simulated world from the command line: seeds, failures found again and shrunk, the original's, mistakes."""
 
 from __future__ import annotations
 
@@ -236,7 +235,7 @@ def test_the_shared_socket_stalls_only_where_threads_share_it() -> None:
         (["stall", "--timeout", "1"], "workers beat once a second"),
         (["stall", "--goodbye", "--vanish"], "cannot be used with"),
         (["stall", "--shared-socket", "--dead", "4"], "cannot be used with"),
-        (["stall", "--live", "1000", "--dead", "1000", "--seeds", "10000"], "too much"),
+        (["stall", "--live", "1000", "--dead", "1000", "--seeds", "10000"], "too much to compute"),
     ],
 )
 def test_mistakes_are_explained(

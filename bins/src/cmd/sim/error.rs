@@ -36,12 +36,12 @@ pub enum SimError {
     NoTask(String),
     /// A mode of the original that does not have what a scenario plays.
     #[error(
-        "the original does not fail like this in this mode: leave --mode away to see in which it does"
+        "the original does not fail like this in this mode: without --mode, those are shown in which it does"
     )]
     NoMode,
     /// A stall of which there is more to compute than anybody would wait for.
     #[error(
-        "too much, all together: fewer --seeds, --dead, --live, a larger --batch, or a shorter --gap or --timeout"
+        "too much to compute: take fewer --seeds or workers, a smaller --batch or a shorter --timeout"
     )]
     TooMuch,
     /// Nothing broke, so there is nothing to shrink.

@@ -69,7 +69,7 @@ const MOST: u64 = 1_000;
 /// The longest gap or timeout.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-/// The most work, by what it has been seen to take: here it is about a minute.
+/// The most work, by what it has been seen to take: a quarter of an hour in a debug build.
 const MOST_WORK: u64 = 50_000_000;
 
 fn count(least: u64) -> impl TypedValueParser<Value = usize> {

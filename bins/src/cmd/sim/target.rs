@@ -39,7 +39,7 @@ const MODES: [Choice<Mode>; 4] = [
     ),
     (
         "large",
-        "1,000 workers, 100,000 tasks: a seed takes minutes",
+        "1,000 workers, 100,000 tasks: as long as thousands of seeds of the swarm",
         Mode::Large,
     ),
 ];
