@@ -458,14 +458,19 @@ impl fmt::Display for Knobs {
             ("timer-first", self.odds.timer_first),
             ("spawn-fails", self.odds.spawn_fails),
         ];
-        write!(f, "; of 1000:")?;
-        for (name, rate) in rates.iter().filter(|(_, rate)| *rate > 0) {
-            write!(f, " {name} {rate}")?;
-        }
-        write!(f, "; faults:")?;
-        for (name, count) in &self.faults {
-            write!(f, " {name} {count}")?;
-        }
-        Ok(())
+        let rates: Vec<_> = rates.into_iter().filter(|(_, rate)| *rate > 0).collect();
+        list(f, "; of 1000:", &rates)?;
+        list(f, "; faults:", &self.faults)
     }
+}
+
+/// A heading and what stands under it, or nothing.
+fn list(f: &mut fmt::Formatter<'_>, heading: &str, items: &[(&str, u32)]) -> fmt::Result {
+    if !items.is_empty() {
+        f.write_str(heading)?;
+    }
+    for (name, count) in items {
+        write!(f, " {name} {count}")?;
+    }
+    Ok(())
 }

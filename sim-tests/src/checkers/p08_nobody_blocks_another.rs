@@ -141,6 +141,10 @@ impl NobodyBlocksAnother {
         if self.queued.is_empty() || now <= self.last_claim + self.patience {
             return Ok(());
         }
+        let oldest = self.queued.values().map(|queued| queued.since).min();
+        if oldest.is_none_or(|since| now <= since + self.patience) {
+            return Ok(());
+        }
         for (index, idle) in self.workers.iter() {
             if now <= idle.since + self.patience {
                 continue;

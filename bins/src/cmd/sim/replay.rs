@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::report::{Pace, object, print, violation_json};
 use super::shrink::smallest;
 use super::story::{Story, StoryArgs};
-use super::target::{Setting, Target};
+use super::target::{Setting, Target, seed};
 use super::{SimError, exit_code};
 
 /// Arguments of `mpcsfaas sim replay`.
@@ -22,8 +22,8 @@ pub(super) struct ReplayArgs {
     /// A scenario file.
     #[arg(value_name = "FILE.toml", conflicts_with = "mode")]
     file: Option<PathBuf>,
-    /// A seed.
-    #[arg(long, value_name = "N")]
+    /// A seed, such as 94, or 94@3f2a as it was printed: then only by the code that it is a seed of.
+    #[arg(long, value_name = "N", value_parser = seed)]
     seed: Option<u64>,
     #[command(flatten)]
     setting: Setting,
@@ -91,9 +91,20 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, SimError> {
     } else {
         print(&story.text.unwrap_or_default())?;
         print(&story.diagram.unwrap_or_default())?;
+        args.say(&idle(&run))?;
         args.say(&format!("{}\n{pace}\n", verdict.text))?;
     }
     Ok(exit_code(verdict.well))
+}
+
+/// A twist that befell nothing is a mistake in a file, or the file is of other code.
+fn idle(run: &Run) -> String {
+    match run.idle_twists {
+        0 => String::new(),
+        idle => {
+            format!("{idle} twist(s) befell nothing: nothing of the kind happened at the time\n")
+        }
+    }
 }
 
 /// Whether the run was as it should be.

@@ -13,14 +13,14 @@ use mpcsfaas_sim_tests::run::Violation;
 use serde_json::{Value, json};
 
 use super::report::{self, Pace, object, print};
-use super::target::{Setting, Target};
+use super::target::{Setting, Target, seed};
 use super::{SimError, exit_code};
 
 /// Arguments of `mpcsfaas sim run`.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// The first seed.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = seed)]
     first_seed: u64,
     /// How many seeds.
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]

@@ -16,13 +16,13 @@ use serde_json::{Value, json};
 
 use super::SimError;
 use super::report::{Pace, object, print, violation_json};
-use super::target::{Setting, Target};
+use super::target::{Setting, Target, seed};
 
 /// Arguments of `mpcsfaas sim shrink`.
 #[derive(Debug, Args)]
 pub(super) struct ShrinkArgs {
-    /// The seed that fails.
-    #[arg(long, value_name = "N")]
+    /// The seed that fails, such as 94 or 94@3f2a.
+    #[arg(long, value_name = "N", value_parser = seed)]
     seed: u64,
     #[command(flatten)]
     setting: Setting,

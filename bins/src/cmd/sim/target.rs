@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use mpcsfaas_sim_tests::bugs::{self, Bug};
+use mpcsfaas_sim_tests::code::{Seed, SeedError};
 use mpcsfaas_sim_tests::run::Case;
 use mpcsfaas_sim_tests::scenario_file::{self, Scenario};
 use mpcsfaas_sim_tests::world::{Knobs, Mode, Tampers};
@@ -48,6 +49,11 @@ fn bugs() -> impl Iterator<Item = Choice<Bug>> {
     bugs::ALL.into_iter().map(|bug| (bug.name, bug.what, bug))
 }
 
+/// A seed as it was printed: `94@3f2a` is refused by any other version of the code.
+pub(super) fn seed(text: &str) -> Result<u64, SeedError> {
+    text.parse().map(|Seed(seed)| seed)
+}
+
 impl Setting {
     pub(super) fn tampers(self) -> Tampers {
         self.bug.map(|bug| bug.tampers).unwrap_or_default()
@@ -69,7 +75,10 @@ impl Setting {
     /// The one command that runs a seed again.
     pub(super) fn replay(self, seed: u64) -> String {
         let (mode, bug) = (self.mode_name(), self.bug_flag());
-        format!("mpcsfaas sim replay --seed {seed} --mode {mode}{bug}")
+        format!(
+            "mpcsfaas sim replay --seed {} --mode {mode}{bug}",
+            Seed(seed)
+        )
     }
 
     /// ` --bug NAME`, or nothing.
