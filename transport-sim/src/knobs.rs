@@ -156,7 +156,7 @@ impl Knobs {
         knobs.odds = Odds {
             late: rate(300),
             latest: Duration::ZERO,
-            lost: rate(20),
+            lost: rate(40),
             twice: rate(50),
             detour: rate(500),
             unheard: rate(600),
@@ -188,7 +188,7 @@ impl Knobs {
             knobs.faults.retain(|(name, _)| *name == "worker-leave");
             knobs.odds = Odds::default();
         }
-        if rng.per_mille(200) {
+        if rng.per_mille(150) {
             knobs.single_out(rng);
         }
         knobs.odds.latest = [1, 50, 1_000].map(Duration::from_millis)[rng.below(3)];
