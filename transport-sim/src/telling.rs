@@ -80,17 +80,20 @@ impl World {
             Event::Up {
                 pipe, body, copy, ..
             } => {
-                let from = self.pipes.get(*pipe).map(|pipe| Place::Worker(pipe.worker));
+                let pipe = self.pipes.get(*pipe);
+                let lost = pipe.is_none_or(|pipe| pipe.up.lost || !pipe.dispatcher_open);
+                let from = pipe.map(|pipe| Place::Worker(pipe.worker));
                 let (what, task) = message(body);
-                (Kind::Message, from, again(what, *copy), task)
+                (arrival(lost && !copy), from, again(what, *copy), task)
             }
             Event::Down {
                 pipe, body, copy, ..
             } => {
-                let from = self.pipes.get(*pipe);
-                let from = from.map(|pipe| Place::Dispatcher(pipe.dispatcher));
+                let pipe = self.pipes.get(*pipe);
+                let lost = pipe.is_none_or(|pipe| pipe.down.lost || !pipe.worker_open);
+                let from = pipe.map(|pipe| Place::Dispatcher(pipe.dispatcher));
                 let (what, task) = message(body);
-                (Kind::Message, from, again(what, *copy), task)
+                (arrival(lost && !copy), from, again(what, *copy), task)
             }
             Event::UpEnd { pipe, .. } => {
                 let from = self.pipes.get(*pipe).map(|pipe| Place::Worker(pipe.worker));
@@ -215,6 +218,11 @@ fn strength(what: Trouble) -> String {
         Trouble::ClockJump { millis } => format!(" of {millis} ms"),
         Trouble::Cancel(place) => format!(" of the task of submit {}", place + 1),
     }
+}
+
+/// A message that comes on a connection that has ended is lost.
+fn arrival(lost: bool) -> Kind {
+    if lost { Kind::Loss } else { Kind::Message }
 }
 
 fn again(what: String, copy: bool) -> String {

@@ -136,15 +136,19 @@ impl NobodyBlocksAnother {
         self.workers.iter().any(free)
     }
 
+    /// When the task was queued that waits longest.
+    fn oldest(&self) -> Instant {
+        let since = self.queued.values().map(|queued| queued.since).min();
+        since.unwrap_or(NEVER)
+    }
+
     /// Looks whether a task and a worker wait for each other, up to now.
     fn look(&self, now: Instant) -> Result<(), String> {
         if self.queued.is_empty() || now <= self.last_claim + self.patience {
             return Ok(());
         }
-        let oldest = self.queued.values().map(|queued| queued.since).min();
-        if oldest.is_none_or(|since| now <= since + self.patience) {
-            return Ok(());
-        }
+        // Looked for once, and only if a worker might be waiting: the queue may be long.
+        let mut oldest = None;
         for (index, idle) in self.workers.iter() {
             if now <= idle.since + self.patience {
                 continue;
@@ -152,6 +156,10 @@ impl NobodyBlocksAnother {
             let from = self.free_from(index, idle).max(self.last_claim);
             if now <= from + self.patience {
                 continue;
+            }
+            let oldest = *oldest.get_or_insert_with(|| self.oldest());
+            if now <= oldest + self.patience {
+                return Ok(());
             }
             for (task, queued) in &self.queued {
                 let idle_since = match queued.given_back {
