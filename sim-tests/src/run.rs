@@ -31,7 +31,8 @@ const SETTLING: Duration = Duration::from_secs(10);
 /// More events than this at one instant are a machine that asks to be woken again and again.
 const CROWD: u64 = 20_000;
 
-/// The full check of all machines is done each so many steps, and at each fault.
+/// The full check of all machines is done each so many steps, and at each fault; in a large world
+/// less often.
 const FULL_CHECK: u64 = 64;
 
 /// A store of more tasks than this is not checked at each fault.
@@ -343,6 +344,8 @@ fn go(
 
 /// The machines' own checks.
 struct Checks {
+    /// Machines are checked each so many steps: a dispatcher's check takes as long as it has workers.
+    machines_each: u64,
     /// The store is checked each so many steps: checking it takes as long as it is large.
     store_each: u64,
     instant: Instant,
@@ -352,6 +355,7 @@ struct Checks {
 impl Checks {
     fn new(world: &World) -> Checks {
         Checks {
+            machines_each: FULL_CHECK.max(world.plan().shape.workers.len() as u64),
             store_each: FULL_CHECK.max(world.plan().submits.len() as u64),
             instant: Instant::ZERO,
             crowd: 0,
@@ -371,7 +375,7 @@ impl Checks {
         }
         let struck = |seen: &Seen| matches!(seen.what, What::Struck(_));
         let fault = world.seen().iter().any(struck);
-        if fault || world.events().is_multiple_of(FULL_CHECK) {
+        if fault || world.events().is_multiple_of(self.machines_each) {
             self.check_machines(world)
                 .map_err(|what| broken("invariant", world, what))?;
         }

@@ -222,6 +222,12 @@ impl World {
         let now = self.now;
         let node = self.node_mut(place);
         if let Some(until) = node.paused {
+            // What a slow node has not come to yet was there before.
+            if now < node.busy && !matches!(event, Event::Served(_)) {
+                let turn = node.busy;
+                self.heap.push(turn, Event::Served(Box::new(event)));
+                return None;
+            }
             let event = self.outlast(event, until);
             self.node_mut(place).backlog.push_back(event);
             return None;
