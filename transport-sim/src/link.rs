@@ -212,7 +212,11 @@ impl World {
         copy: bool,
     ) {
         if copy {
-            self.see(What::Repeated(Place::Dispatcher(dispatcher)));
+            // On a connection that has ended, the first may never have come.
+            let intact = |pipe: &Pipe| pipe.dispatcher_open && !pipe.up.lost;
+            if self.pipes.get(id).is_some_and(intact) {
+                self.see(What::Repeated(Place::Dispatcher(dispatcher)));
+            }
             return self.read_up(dispatcher, life, peer, body);
         }
         let Some(pipe) = self.pipes.get_mut(id) else {
@@ -269,7 +273,10 @@ impl World {
         copy: bool,
     ) {
         if copy {
-            self.see(What::Repeated(Place::Worker(worker)));
+            let intact = |pipe: &Pipe| pipe.worker_open && !pipe.down.lost;
+            if self.pipes.get(id).is_some_and(intact) {
+                self.see(What::Repeated(Place::Worker(worker)));
+            }
         } else if !self.take_down(id) {
             return;
         }

@@ -80,6 +80,11 @@ impl Dispatcher {
         };
         seat.last_heard = now;
         let complete = match &body {
+            // A beat of before the last message has come again, with a credit of before.
+            ToDispatcher::Beat { last, .. } if *last < seat.received => {
+                self.counters.stale_messages += 1;
+                return;
+            }
             ToDispatcher::Beat { last, .. } => *last == seat.received,
             ToDispatcher::Hello(_)
             | ToDispatcher::Pull { .. }

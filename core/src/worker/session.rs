@@ -37,6 +37,11 @@ impl Worker {
         }
         self.last_heard = now;
         let expected = match &message.body {
+            // A beat of before the last message has come again.
+            ToWorker::Beat { last } if *last < self.received => {
+                self.counters.stale_messages += 1;
+                return;
+            }
             ToWorker::Beat { last } => *last == self.received,
             ToWorker::SayHello => true,
             ToWorker::Welcome { .. }

@@ -1,18 +1,20 @@
 //! P10: duplicates, reordering across reconnects and stale identities are harmless.
 //!
 //! Something else may happen at the very instant of a repeat. So only what a repeat alone can
-//! explain counts: an attempt that starts once more; after a stranger's word, a task that ends
-//! while its attempt still runs.
+//! explain counts: an attempt that starts once more, a session that ends; after a stranger's word, a
+//! task that ends while its attempt still runs.
 
 use std::time::Duration;
 
+use mpcsfaas_core::id::Session;
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::wire::message::TaskRef;
 use mpcsfaas_transport_sim::by_task::ByAttempt;
-use mpcsfaas_transport_sim::history::{Row, Seen, What};
+use mpcsfaas_transport_sim::history::{Row, Seen, What, WorkerState};
 use mpcsfaas_transport_sim::place::Place;
 use mpcsfaas_transport_sim::plan::{Fault, Trouble};
 
+use super::each::Each;
 use super::{Checker, Setting};
 use crate::oracle::is_a_workers_word;
 
@@ -23,10 +25,14 @@ pub(super) struct RepeatsAreHarmless {
     hearsay: Duration,
     /// Where a message has just been repeated, and when.
     repeated: Option<(Place, Instant)>,
+    /// Who went on last after standing still, and when.
+    resumed: Option<(Place, Instant)>,
     /// Until when a stranger's word may be to blame.
     strange_until: Instant,
     /// Attempts that have started, and whether they have stopped.
     attempts: ByAttempt<bool>,
+    /// The present session of each worker.
+    sessions: Each<Session>,
     premises: u64,
 }
 
@@ -35,8 +41,10 @@ impl RepeatsAreHarmless {
         RepeatsAreHarmless {
             hearsay: 12 * setting.latency + Duration::from_secs(1),
             repeated: None,
+            resumed: None,
             strange_until: Instant::ZERO,
             attempts: ByAttempt::default(),
+            sessions: Each::default(),
             premises: 0,
         }
     }
@@ -67,6 +75,21 @@ impl RepeatsAreHarmless {
         }
     }
 
+    /// A worker's session that ends because its worker was told something twice.
+    fn see_worker(&mut self, state: &WorkerState) -> Result<(), String> {
+        let Place::Worker(index) = state.node else {
+            return Ok(());
+        };
+        let before = std::mem::replace(self.sessions.of(index), state.session);
+        match self.repeated {
+            Some((node, _)) if node == state.node && before < state.session => Err(format!(
+                "{node} began session {}, because it got a message twice",
+                state.session
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn end(&self, at: Instant, row: &Row) -> Result<(), String> {
         let Row { task, attempt, .. } = *row;
         let hearsay = at < self.strange_until && is_a_workers_word(row);
@@ -90,8 +113,11 @@ impl Checker for RepeatsAreHarmless {
         match &seen.what {
             What::Repeated(node) => {
                 self.premises += 1;
-                self.repeated = Some((*node, seen.at));
+                // Who has just gone on reads all that has waited at one instant.
+                let alone = self.resumed != Some((*node, seen.at));
+                self.repeated = alone.then_some((*node, seen.at));
             }
+            What::Over { node } => self.resumed = Some((*node, seen.at)),
             What::Struck(Fault {
                 what: Trouble::Impostor | Trouble::Junk,
                 ..
@@ -99,6 +125,7 @@ impl Checker for RepeatsAreHarmless {
                 self.premises += 1;
                 self.strange_until = seen.at + self.hearsay;
             }
+            What::Worker(state) => self.see_worker(state)?,
             What::Started { task, .. } => self.start(*task)?,
             What::Stopped { task, .. } => {
                 self.attempts.insert(*task, true);
@@ -128,6 +155,26 @@ mod tests {
 
     fn judge(history: History) -> Result<u64, String> {
         history.judge(&mut RepeatsAreHarmless::new(&setting()))
+    }
+
+    #[test]
+    fn a_session_that_a_repeat_ends_is_named() {
+        let before = worker(W0);
+        let after = WorkerState {
+            session: before.session + 1,
+            ..before
+        };
+        let history = History::new()
+            .see(What::Worker(before))
+            .see(What::Repeated(W0))
+            .see(What::Worker(after));
+        assert_broken(judge(history), &["W0", "twice"]);
+        let asked = History::new()
+            .see(What::Worker(before))
+            .see(What::Worker(after))
+            .see(What::Repeated(W0))
+            .see(What::Worker(after));
+        assert_eq!(judge(asked), Ok(1));
     }
 
     #[test]

@@ -229,6 +229,21 @@ fn a_beat_tells_of_a_message_that_was_lost_at_the_end() {
 }
 
 #[test]
+fn a_beat_that_comes_again_says_nothing() {
+    let mut env = TestEnv::new();
+    env.join(1, 1);
+    env.submit(1);
+    env.hand_back(1, &tasks([1]));
+    env.heard(1);
+    // Sent before the hand-back, with a credit of then.
+    let (last, credit) = (1, 7);
+    env.say_numbered(1, UNNUMBERED, ToDispatcher::Beat { last, credit });
+    assert_eq!(env.dispatcher.counters().gaps, 0);
+    assert_eq!(env.dispatcher.report().free, 0);
+    assert_eq!(env.heard(1), []);
+}
+
+#[test]
 fn repeated_numbers_are_ignored() {
     let mut env = TestEnv::new();
     env.join(1, 2);

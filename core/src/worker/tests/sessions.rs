@@ -104,6 +104,15 @@ fn a_beat_tells_of_a_message_that_was_lost_at_the_end() {
 }
 
 #[test]
+fn a_beat_that_comes_again_says_nothing() {
+    let mut env = TestEnv::new(1);
+    env.give(&tasks([1]));
+    // Sent before the task was.
+    env.tell_in(1, UNNUMBERED, ToWorker::Beat { last: 1 });
+    assert_eq!((env.worker.held(), env.worker.session()), (1, 1));
+}
+
+#[test]
 fn repeated_numbers_are_ignored() {
     let mut env = TestEnv::new(1);
     env.give(&tasks([1]));
