@@ -42,7 +42,7 @@ enum Kind {
     /// Run one seed or one scenario file again, and tell its story.
     ///
     /// The same seed in the same mode is the same run, event by event: the hash in the last line says
-    /// so. Ends with 0 if every promise was kept, or if the promise broke that the file's [expect]
+    /// so. Ends with 0 if every promise was kept, or if the promise broke that the file's `[expect]`
     /// says. With --mermaid alone, all else is printed as comments of the diagram.
     Replay(replay::ReplayArgs),
     /// Make a failure small: the fewest submits, faults and twists that break the same promise.
