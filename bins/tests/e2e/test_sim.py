@@ -113,7 +113,7 @@ def test_one_run_begins_with_what_it_depends_on_and_ends_with_its_hash(command: 
     code, printed = sim(*command, "--mode", "lite")
     first, second, *_, last = printed.splitlines()
     assert (code, first) == (0, "seed 7, lite")
-    assert re.match(r"1 dispatcher\(s\), .*; of 1000:.*; faults: ", second)
+    assert re.match(r"1 dispatcher\(s\), .*; faults: \S", second)
     assert re.fullmatch(r"hash=[0-9a-f]{16} events/s=\d+ seeds/s=[\d.]+ virtual:wall=\d+", last)
     _, (end,) = lines_of_json(*command, "--mode", "lite")
     assert end["knobs"] == second
