@@ -1,13 +1,19 @@
 //! Leases: open, renew, reap, release (R4).
 
-use super::op::{EndReason, Owned, Placement, REAP_BATCH, Reply, Report};
+use super::op::{CLOSED_MEMORY, EndReason, Owned, Placement, REAP_BATCH, Reply, Report};
 use super::{Lease, Store};
 use crate::id::{Incarnation, TaskId};
 use crate::task::Status;
 use crate::time::WallTime;
 
 impl Store {
+    /// A late copy of the request must not open a lease that is over: late copies of its claims
+    /// would then take tasks for nobody.
     pub(super) fn open_lease(&mut self, now: WallTime, incarnation: Incarnation) -> Reply {
+        let is_over = |lease: &Lease| !lease.is_live(now);
+        if self.is_closed(now, incarnation) || self.leases.get(&incarnation).is_some_and(is_over) {
+            return Reply::LeaseGone;
+        }
         let expires_at = now + self.config.lease;
         self.leases
             .entry(incarnation)
@@ -20,6 +26,17 @@ impl Store {
             });
         self.changes.leases.insert(incarnation);
         Reply::Done
+    }
+
+    fn is_closed(&self, now: WallTime, incarnation: Incarnation) -> bool {
+        let closed_at = self.closed.get(&incarnation);
+        closed_at.is_some_and(|at| now < *at + CLOSED_MEMORY)
+    }
+
+    fn close(&mut self, now: WallTime, incarnation: Incarnation) {
+        self.leases.remove(&incarnation);
+        self.closed.insert(incarnation, now);
+        self.changes.leases.insert(incarnation);
     }
 
     pub(super) fn renew(
@@ -82,9 +99,9 @@ impl Store {
             .collect();
         // First close the lease: from here on its owner can claim and adopt nothing.
         for incarnation in over {
-            self.leases.remove(&incarnation);
-            self.changes.leases.insert(incarnation);
+            self.close(now, incarnation);
         }
+        self.closed.retain(|_, at| now < *at + CLOSED_MEMORY);
         let orphans: Vec<TaskId> = self
             .owned
             .iter()
@@ -101,8 +118,8 @@ impl Store {
     }
 
     pub(super) fn release(&mut self, now: WallTime, incarnation: Incarnation) -> Reply {
-        if self.leases.remove(&incarnation).is_some() {
-            self.changes.leases.insert(incarnation);
+        if self.leases.contains_key(&incarnation) {
+            self.close(now, incarnation);
         }
         let tasks: Vec<TaskId> = self
             .owned

@@ -23,8 +23,8 @@ scripts! {
     REQUEUE: "prelude" "values" "endings" "give_back" "requeue";
     ADOPT: "prelude" "values" "adopt";
     RENEW: "prelude" "values" "renew";
-    REAP: "prelude" "values" "endings" "give_back" "reap";
-    RELEASE: "prelude" "values" "endings" "give_back" "release";
+    REAP: "prelude" "values" "endings" "give_back" "close" "reap";
+    RELEASE: "prelude" "values" "endings" "give_back" "close" "release";
     CANCEL: "prelude" "values" "endings" "cancel";
     READ: "prelude" "read";
     INSPECT: "prelude" "inspect";

@@ -1,4 +1,5 @@
--- ARGV: 5 the reason, 6 its effects, 7 how many tasks at most.
+-- ARGV: 5 the reason, 6 its effects, 7 how many tasks at most, 8 how long a closed lease is
+-- remembered, in ms.
 -- Answers how many tasks were given back, and 1 if more wait.
 local reason, effects, limit = ARGV[5], ARGV[6], tonumber(ARGV[7])
 local dispatchers = call('SMEMBERS', shard .. 'dispatchers')
@@ -9,7 +10,7 @@ local orphaned = {}
 for i = 1, #dispatchers do
   local lease = shard .. 'lease:' .. dispatchers[i]
   if not is_live(call('HGET', lease, 'expires_at')) then
-    call('DEL', lease)
+    close(dispatchers[i], ARGV[8])
     orphaned[#orphaned + 1] = dispatchers[i]
   end
 end
