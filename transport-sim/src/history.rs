@@ -4,7 +4,7 @@
 //! the original's processes as it judges ours.
 
 use mpcsfaas_core::id::{Attempt, Incarnation, Session, TaskId};
-use mpcsfaas_core::store::op::Submitted;
+use mpcsfaas_core::store::op::{EndReason, Submitted};
 use mpcsfaas_core::task::{FailureKind, Status};
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::wire::message::TaskRef;
@@ -102,6 +102,21 @@ pub enum What {
     },
     /// A message that was delivered before was delivered again, to this node.
     Repeated(Place),
+    /// A request that the store had carried out before was carried out again, as a late copy. Only
+    /// of those that are fenced: a copy of Reap finds what is over by then.
+    ServedAgain {
+        /// Whose request.
+        of: Place,
+        /// The rows that it changed.
+        changed: Vec<TaskId>,
+    },
+    /// A dispatcher told a worker that it need not keep these results.
+    Acknowledged {
+        /// Who said so.
+        by: Place,
+        /// Of which attempts.
+        results: Vec<TaskRef>,
+    },
     /// The longest line that a node has: messages of one connection, or its own held tasks.
     Line {
         /// What is counted.
@@ -149,6 +164,10 @@ pub struct Row {
     pub seat: Session,
     /// Its losses.
     pub losses: u32,
+    /// Whether another will be charged with the next claim (R14).
+    pub marked: bool,
+    /// Why its present attempt was given back, unless somebody has that attempt.
+    pub given_back: Option<EndReason>,
     /// How it ended.
     pub outcome: Option<Ended>,
 }

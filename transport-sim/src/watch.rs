@@ -1,8 +1,9 @@
 //! What is seen of a step, for the judges: rows that changed, workers that changed, lines that grew.
 
-use mpcsfaas_core::id::TaskId;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use mpcsfaas_core::id::TaskId;
 use mpcsfaas_core::store::Row as StoreRow;
 use mpcsfaas_core::store::op::{Reply, Verdict};
 use mpcsfaas_core::task::{FailureKind, Status};
@@ -145,6 +146,11 @@ impl World {
             },
             seat: row.seat,
             losses: row.losses,
+            marked: row.marked,
+            given_back: match (&row.holder, row.past.last()) {
+                (None, Some(past)) if past.attempt == row.attempt => Some(past.reason),
+                _ => None,
+            },
             outcome: row.outcome.as_ref().map(|outcome| Ended {
                 digest: Chain::of(outcome),
                 result_of: outcome
@@ -210,6 +216,8 @@ impl World {
             owner: None,
             seat: 0,
             losses: 0,
+            marked: false,
+            given_back: None,
             outcome: ended.then(|| Ended {
                 digest: Chain::of(&(row.status, &row.result)),
                 result_of: None,
@@ -275,6 +283,26 @@ impl World {
             *last = Some((claim.incarnation, claim.number));
             self.marks.claims_repeated += u64::from(repeat);
         }
+    }
+
+    /// A late copy of a request was served. What was written since `from` is only changed if it
+    /// was not the same before.
+    pub(crate) fn see_served_again(
+        &mut self,
+        dispatcher: usize,
+        before: &BTreeMap<TaskId, StoreRow>,
+        from: usize,
+    ) {
+        let written = self.seen[from..].iter().filter_map(|seen| match seen.what {
+            What::Row(row) => Some(row.task),
+            What::RowGone(task) => Some(task),
+            _ => None,
+        });
+        let changed = written
+            .filter(|task| self.store.task(*task) != before.get(task))
+            .collect();
+        let of = Place::Dispatcher(dispatcher);
+        self.see(What::ServedAgain { of, changed });
     }
 
     /// Which live workers a dispatcher has just given up.

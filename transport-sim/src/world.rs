@@ -1,14 +1,15 @@
 //! The nodes of the world, and the one function that moves it: [`World::step`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
 use mpcsfaas_core::dispatcher::{self, Dispatcher};
 use mpcsfaas_core::id::{FunctionId, Incarnation, TaskId};
-use mpcsfaas_core::store::{self, Op, Store};
+use mpcsfaas_core::store::{self, Op, RequestId, Store};
 use mpcsfaas_core::task::{Function, Options, Versions};
 use mpcsfaas_core::time::{Instant, WallTime};
+use mpcsfaas_core::wire::message::ToWorker;
 use mpcsfaas_core::worker::{self, Worker};
 
 use crate::chain::Chain;
@@ -93,6 +94,8 @@ pub(crate) struct DispatcherSeat {
     pub(crate) store: StoreLink,
     /// Who listens on the channel `tasks`, in which life. Only guests do.
     pub(crate) subscribed: Option<u64>,
+    /// Requests that the store has served, and of which a copy is still under way: life, number.
+    pub(crate) served_doubles: BTreeSet<(u64, RequestId)>,
     /// The last claim that the store has seen of it.
     pub(crate) last_claim: Option<(Incarnation, u64)>,
 }
@@ -134,6 +137,7 @@ impl World {
             router: None,
             store: StoreLink::default(),
             subscribed: None,
+            served_doubles: BTreeSet::new(),
             last_claim: None,
         });
         let workers = (0..plan.shape.workers.len()).map(|index| WorkerSeat {
@@ -458,6 +462,10 @@ impl World {
     fn obey_dispatcher(&mut self, index: usize, output: dispatcher::Output) {
         match output {
             dispatcher::Output::Send { peer, message } => {
+                if let ToWorker::Ack(results) = &message.body {
+                    let (by, results) = (Place::Dispatcher(index), results.clone());
+                    self.see(What::Acknowledged { by, results });
+                }
                 self.send_down(index, &peer.identity, Body::FromDispatcher(message));
             }
             dispatcher::Output::SendLegacy { peer, message } => {

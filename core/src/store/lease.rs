@@ -10,22 +10,35 @@ impl Store {
     /// A late copy of the request must not open a lease that is over: late copies of its claims
     /// would then take tasks for nobody.
     pub(super) fn open_lease(&mut self, now: WallTime, incarnation: Incarnation) -> Reply {
-        let is_over = |lease: &Lease| !lease.is_live(now);
-        if self.is_closed(now, incarnation) || self.leases.get(&incarnation).is_some_and(is_over) {
-            return Reply::LeaseGone;
-        }
         let expires_at = now + self.config.lease;
-        self.leases
-            .entry(incarnation)
-            .and_modify(|lease| lease.expires_at = lease.expires_at.max(expires_at))
-            .or_insert(Lease {
+        if let Some(lease) = self.live_lease(now, incarnation) {
+            lease.expires_at = lease.expires_at.max(expires_at);
+        } else if self.is_closed(now, incarnation) {
+            return Reply::LeaseGone;
+        } else {
+            let lease = Lease {
                 expires_at,
                 claim_number: 0,
                 claim_answer: Vec::new(),
                 report: None,
-            });
+            };
+            self.leases.insert(incarnation, lease);
+        }
         self.changes.leases.insert(incarnation);
         Reply::Done
+    }
+
+    /// The lease of an incarnation, if it is live. One that is found to be over is closed, so that
+    /// a clock that is set back does not bring it back.
+    pub(super) fn live_lease(
+        &mut self,
+        now: WallTime,
+        incarnation: Incarnation,
+    ) -> Option<&mut Lease> {
+        if !self.leases.get(&incarnation)?.is_live(now) {
+            self.close(now, incarnation);
+        }
+        self.leases.get_mut(&incarnation)
     }
 
     fn is_closed(&self, now: WallTime, incarnation: Incarnation) -> bool {
@@ -34,9 +47,10 @@ impl Store {
     }
 
     fn close(&mut self, now: WallTime, incarnation: Incarnation) {
-        self.leases.remove(&incarnation);
-        self.closed.insert(incarnation, now);
-        self.changes.leases.insert(incarnation);
+        if self.leases.remove(&incarnation).is_some() {
+            self.closed.insert(incarnation, now);
+            self.changes.leases.insert(incarnation);
+        }
     }
 
     pub(super) fn renew(
@@ -47,11 +61,7 @@ impl Store {
         placed: Vec<Placement>,
     ) -> Reply {
         let expires_at = now + self.config.lease;
-        let Some(lease) = self
-            .leases
-            .get_mut(&incarnation)
-            .filter(|lease| lease.is_live(now))
-        else {
+        let Some(lease) = self.live_lease(now, incarnation) else {
             return Reply::LeaseGone;
         };
         lease.expires_at = expires_at;
@@ -118,9 +128,7 @@ impl Store {
     }
 
     pub(super) fn release(&mut self, now: WallTime, incarnation: Incarnation) -> Reply {
-        if self.leases.contains_key(&incarnation) {
-            self.close(now, incarnation);
-        }
+        self.close(now, incarnation);
         let tasks: Vec<TaskId> = self
             .owned
             .get(&incarnation)

@@ -361,6 +361,23 @@ fn a_late_copy_opens_no_lease_that_is_over() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_brings_back_no_lease_that_was_found_to_be_over() {
+    let mut env = TestEnv::new();
+    let began = env.now;
+    env.wait(Config::default().lease);
+    let claim = Op::Claim(Claim {
+        incarnation: FIRST,
+        number: 1,
+        max: 1,
+        suspects: 0,
+        except: vec![],
+    });
+    assert_eq!(env.apply(claim.clone()), Reply::LeaseGone);
+    env.now = began;
+    assert_eq!(env.apply(claim), Reply::LeaseGone);
+}
+
+#[test]
 fn a_late_copy_opens_no_lease_that_was_released() {
     let mut env = TestEnv::new();
     env.apply(Op::Release { incarnation: FIRST });

@@ -18,6 +18,10 @@ mod p10_repeats_are_harmless;
 mod p11_no_attempt_starts_twice;
 mod p12_running_work_is_adopted;
 mod p13_lines_have_limits;
+mod r04_owners_know_their_tasks;
+mod r07_results_are_kept_until_committed;
+mod r14_losses_are_counted;
+mod r16_at_most_once_is_not_given_up_early;
 mod setting;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -70,6 +74,10 @@ pub fn all(setting: &Setting) -> Vec<Box<dyn Checker>> {
             setting,
         )),
         Box::new(p13_lines_have_limits::LinesHaveLimits::new(setting)),
+        Box::new(r04_owners_know_their_tasks::OwnersKnowTheirTasks::default()),
+        Box::new(r07_results_are_kept_until_committed::ResultsAreKeptUntilCommitted::default()),
+        Box::new(r14_losses_are_counted::LossesAreCounted::default()),
+        Box::new(r16_at_most_once_is_not_given_up_early::AtMostOnceIsNotGivenUpEarly::default()),
         Box::new(Oracle::new(setting)),
     ]
 }

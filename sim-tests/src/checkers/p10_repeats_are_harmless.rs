@@ -117,6 +117,14 @@ impl Checker for RepeatsAreHarmless {
                 let alone = self.resumed != Some((*node, seen.at));
                 self.repeated = alone.then_some((*node, seen.at));
             }
+            What::ServedAgain { of, changed } => {
+                self.premises += 1;
+                if let Some(task) = changed.first() {
+                    return Err(format!(
+                        "{task} was changed by a late copy of what {of} had asked for before"
+                    ));
+                }
+            }
             What::Over { node } => self.resumed = Some((*node, seen.at)),
             What::Struck(Fault {
                 what: Trouble::Impostor | Trouble::Junk,
@@ -175,6 +183,14 @@ mod tests {
             .see(What::Repeated(W0))
             .see(What::Worker(after));
         assert_eq!(judge(asked), Ok(1));
+    }
+
+    #[test]
+    fn a_row_that_a_late_copy_changes_is_named() {
+        let served = |changed| run().see(What::ServedAgain { of: D0, changed });
+        assert_eq!(judge(served(vec![])), Ok(1));
+        let verdict = judge(served(vec![task(7)]));
+        assert_broken(verdict, &[&task(7).to_string(), "D0", "copy"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mpcsfaas_core::id::{Attempt, Incarnation, TaskId};
-use mpcsfaas_core::store::op::Submitted;
+use mpcsfaas_core::store::op::{EndReason, Submitted};
 use mpcsfaas_core::task::{FailureKind, Status};
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::wire::message::{Flow, TaskRef};
@@ -153,7 +153,18 @@ pub(crate) fn queued(task: TaskRef) -> Row {
         owner: None,
         seat: 0,
         losses: 0,
+        marked: false,
+        given_back: None,
         outcome: None,
+    }
+}
+
+/// QUEUED again, for a reason.
+pub(crate) fn given_back(task: TaskRef, reason: EndReason) -> Row {
+    Row {
+        marked: reason.is_loss(),
+        given_back: Some(reason),
+        ..queued(task)
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use mpcsfaas_core::id::{FunctionId, Incarnation, TaskId};
 use mpcsfaas_core::store::op::{
-    Adoption, CLOSED_MEMORY, Claim, Commit, EndReason, PAST_LIMIT, Placement, REAP_BATCH, Report,
-    Requeue, Submission,
+    Adoption, Claim, Commit, EndReason, PAST_LIMIT, Placement, REAP_BATCH, Report, Requeue,
+    Submission,
 };
 use mpcsfaas_core::store::{Config, Op, Reply};
 use mpcsfaas_core::task::{FailureKind, Function};
@@ -155,7 +155,6 @@ impl Shard {
         self.run(&script::OPEN_LEASE, at, Shape::Opened)
             .arg(text::incarnation(incarnation))
             .arg(millis(self.config.lease))
-            .arg(millis(CLOSED_MEMORY))
     }
 
     fn claim(&self, at: Option<WallTime>, claim: &Claim) -> Call {
@@ -206,14 +205,12 @@ impl Shard {
         self.run_give_back(&script::REAP, at, Shape::Reaped)
             .reason(EndReason::DispatcherLost)
             .arg(REAP_BATCH)
-            .arg(millis(CLOSED_MEMORY))
     }
 
     fn release(&self, at: Option<WallTime>, incarnation: Incarnation) -> Call {
         self.run_give_back(&script::RELEASE, at, Shape::Released)
             .reason(EndReason::Released)
             .arg(text::incarnation(incarnation))
-            .arg(millis(CLOSED_MEMORY))
     }
 
     fn adopt(&self, at: Option<WallTime>, incarnation: Incarnation, tasks: &[Adoption]) -> Call {

@@ -1,5 +1,4 @@
--- ARGV: 5 the reason, 6 its effects, 7 how many tasks at most, 8 how long a closed lease is
--- remembered, in ms.
+-- ARGV: 5 the reason, 6 its effects, 7 how many tasks at most.
 -- Answers how many tasks were given back, and 1 if more wait.
 local reason, effects, limit = ARGV[5], ARGV[6], tonumber(ARGV[7])
 local dispatchers = call('SMEMBERS', shard .. 'dispatchers')
@@ -8,9 +7,8 @@ table.sort(dispatchers)
 -- First close the leases: from here on their owners can claim and adopt nothing.
 local orphaned = {}
 for i = 1, #dispatchers do
-  local lease = shard .. 'lease:' .. dispatchers[i]
-  if not is_live(call('HGET', lease, 'expires_at')) then
-    close(dispatchers[i], ARGV[8])
+  local expires_at = call('HGET', shard .. 'lease:' .. dispatchers[i], 'expires_at')
+  if not has_live_lease(dispatchers[i], expires_at) then
     orphaned[#orphaned + 1] = dispatchers[i]
   end
 end

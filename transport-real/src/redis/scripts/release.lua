@@ -1,7 +1,6 @@
--- ARGV: 5 the reason, 6 its effects, 7 incarnation, 8 how long a closed lease is remembered, in ms.
--- Answers how many tasks were given back.
+-- ARGV: 5 the reason, 6 its effects, 7 incarnation. Answers how many tasks were given back.
 local dispatcher = ARGV[7]
-close(dispatcher, ARGV[8])
+close(dispatcher)
 call('SREM', shard .. 'dispatchers', dispatcher)
 local tasks = call('HKEYS', shard .. 'owned:' .. dispatcher)
 local given = 0
