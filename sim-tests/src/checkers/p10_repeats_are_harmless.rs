@@ -25,8 +25,8 @@ pub(super) struct RepeatsAreHarmless {
     hearsay: Duration,
     /// Where a message has just been repeated, and when.
     repeated: Option<(Place, Instant)>,
-    /// Who went on last after standing still, and when.
-    resumed: Option<(Place, Instant)>,
+    /// When somebody went on last after standing still, and read all that had waited.
+    resumed: Option<Instant>,
     /// Until when a stranger's word may be to blame.
     strange_until: Instant,
     /// Attempts that have started, and whether they have stopped.
@@ -113,8 +113,7 @@ impl Checker for RepeatsAreHarmless {
         match &seen.what {
             What::Repeated(node) => {
                 self.premises += 1;
-                // Who has just gone on reads all that has waited at one instant.
-                let alone = self.resumed != Some((*node, seen.at));
+                let alone = self.resumed != Some(seen.at);
                 self.repeated = alone.then_some((*node, seen.at));
             }
             What::ServedAgain { of, changed } => {
@@ -125,7 +124,7 @@ impl Checker for RepeatsAreHarmless {
                     ));
                 }
             }
-            What::Over { node } => self.resumed = Some((*node, seen.at)),
+            What::Over { .. } | What::Healed => self.resumed = Some(seen.at),
             What::Struck(Fault {
                 what: Trouble::Impostor | Trouble::Junk,
                 ..
