@@ -5,6 +5,7 @@
 
 mod clean;
 mod each;
+mod p01_claims_lead_to_starts;
 mod p01_every_task_ends;
 mod p02_results_do_not_change;
 mod p03_only_the_current_attempt_commits;
@@ -18,6 +19,7 @@ mod p10_repeats_are_harmless;
 mod p11_no_attempt_starts_twice;
 mod p12_running_work_is_adopted;
 mod p13_lines_have_limits;
+mod r04_disowned_work_stops;
 mod r04_owners_know_their_tasks;
 mod r07_results_are_kept_until_committed;
 mod r14_losses_are_counted;
@@ -58,6 +60,7 @@ pub trait Checker {
 pub fn all(setting: &Setting) -> Vec<Box<dyn Checker>> {
     vec![
         Box::new(p01_every_task_ends::EveryTaskEnds::new(setting)),
+        Box::new(p01_claims_lead_to_starts::ClaimsLeadToStarts::default()),
         Box::new(p02_results_do_not_change::ResultsDoNotChange::default()),
         Box::new(p03_only_the_current_attempt_commits::OnlyTheCurrentAttemptCommits::default()),
         Box::new(p04_credit_is_kept::CreditIsKept::default()),
@@ -74,6 +77,7 @@ pub fn all(setting: &Setting) -> Vec<Box<dyn Checker>> {
             setting,
         )),
         Box::new(p13_lines_have_limits::LinesHaveLimits::new(setting)),
+        Box::new(r04_disowned_work_stops::DisownedWorkStops::new(setting)),
         Box::new(r04_owners_know_their_tasks::OwnersKnowTheirTasks::default()),
         Box::new(r07_results_are_kept_until_committed::ResultsAreKeptUntilCommitted::default()),
         Box::new(r14_losses_are_counted::LossesAreCounted::default()),
