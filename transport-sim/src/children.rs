@@ -20,7 +20,9 @@ use crate::world::World;
 pub(crate) struct Slot {
     /// How many children it has had, as far as their ends were seen.
     generation: u64,
-    /// What the present one runs.
+    /// Whether the present one has started and has not ended.
+    pub(crate) ready: bool,
+    /// What it runs.
     pub(crate) running: Option<TaskRef>,
 }
 
@@ -127,10 +129,14 @@ impl World {
             return;
         }
         let by_itself = match &fact {
-            ChildFact::Ready { .. } => None,
+            ChildFact::Ready { .. } => {
+                slot.ready = true;
+                None
+            }
             ChildFact::Replied { .. } => Some(true),
             ChildFact::Exited { signal, .. } => {
                 slot.generation += 1;
+                slot.ready = false;
                 Some(*signal != Some(15))
             }
         };

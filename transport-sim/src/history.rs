@@ -200,8 +200,8 @@ pub struct WorkerState {
     pub running: usize,
     /// How many it said it would hold, in all.
     pub credit: u32,
-    /// Its Python processes.
-    pub processes: u32,
+    /// How many Python processes it has that have started and not ended.
+    pub ready: u32,
     /// Whether it was ever given more than it would hold.
     pub over_credit: bool,
     /// Whether it is leaving.

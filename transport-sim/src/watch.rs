@@ -10,7 +10,7 @@ use mpcsfaas_core::task::{FailureKind, Status};
 use mpcsfaas_core::wire::message::TaskRef;
 
 use crate::chain::Chain;
-use crate::children::attempt_of;
+use crate::children::{Slot, attempt_of};
 use crate::history::{End, Ended, LineKind, Row, Seen, Waits, What, WorkerState};
 use crate::marks::{name_of, name_of_bend};
 use crate::node::Process;
@@ -237,24 +237,20 @@ impl World {
         };
         let seat = &self.workers[index];
         let pipe = seat.pipe.and_then(|id| self.pipes.get(id));
-        let running = seat
-            .slots
-            .iter()
-            .filter(|slot| slot.running.is_some())
-            .count();
+        let count = |is: fn(&Slot) -> bool| seat.slots.iter().filter(|slot| is(slot)).count();
         let state = WorkerState {
             node: Place::Worker(index),
             session: machine.session(),
             welcome: machine.is_welcome(),
             dispatcher: pipe.map(|pipe| Place::Dispatcher(pipe.dispatcher)),
             held: machine.held(),
-            running,
+            running: count(|slot| slot.running.is_some()),
             credit: machine.credit(),
-            processes: self.plan.shape.workers[index].processes,
+            ready: count(|slot| slot.ready) as u32,
             over_credit: machine.counters().over_credit > 0,
             leaving: machine.is_leaving_work(),
         };
-        let limit = HELD_A_PROCESS * state.processes as usize;
+        let limit = HELD_A_PROCESS * self.plan.shape.workers[index].processes as usize;
         self.watch
             .line(LineKind::Held, state.node, state.held, limit);
         if self.watch.workers[index].replace(state) != Some(state) {

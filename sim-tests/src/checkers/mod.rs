@@ -70,6 +70,9 @@ pub fn all(setting: &Setting) -> Vec<Box<dyn Checker>> {
         )),
         Box::new(p07_leavers_hand_back::LeaversHandBack::new(setting)),
         Box::new(p08_nobody_blocks_another::NobodyBlocksAnother::new(setting)),
+        Box::new(p08_nobody_blocks_another::NobodyBlocksAnother::promptly(
+            setting,
+        )),
         Box::new(p09_a_paused_dispatcher_is_patient::APausedDispatcherIsPatient::new(setting)),
         Box::new(p10_repeats_are_harmless::RepeatsAreHarmless::new(setting)),
         Box::new(p11_no_attempt_starts_twice::NoAttemptStartsTwice::default()),

@@ -210,7 +210,7 @@ pub(crate) fn worker(node: Place) -> WorkerState {
         held: 0,
         running: 0,
         credit: 3,
-        processes: 2,
+        ready: 2,
         over_credit: false,
         leaving: false,
     }
