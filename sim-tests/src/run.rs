@@ -268,7 +268,7 @@ impl Watch<'_> {
 }
 
 fn broken(promise: &'static str, world: &World, what: String) -> Violation {
-    let numbers = world.task_numbers();
+    let numbers = world.plan().task_numbers();
     Violation {
         promise,
         what: in_short(&what, |id| numbers.get(&id).copied()),
