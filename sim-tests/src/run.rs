@@ -253,15 +253,16 @@ impl Watch<'_> {
         if world.seen().is_empty() {
             return Ok(());
         }
+        // Kept first: what breaks a promise was seen, too.
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(world.seen());
+        }
         for judge in &mut *self.judges {
             for seen in world.seen() {
                 judge
                     .observe(seen)
                     .map_err(|what| broken(judge.promise(), world, what))?;
             }
-        }
-        if let Some(kept) = &mut self.kept {
-            kept.extend_from_slice(world.seen());
         }
         Ok(())
     }

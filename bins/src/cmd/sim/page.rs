@@ -74,7 +74,7 @@ fn budget(run: &Run) -> Budget {
 fn whole_picture(run: &Run, target: &Target, setting: Setting) -> Picture {
     let (label, note) = match &run.violation {
         Some(_) => ("failing run", ""),
-        None => ("run", "nothing is broken, so there is nothing to shrink"),
+        None => ("run", "Nothing is broken, so there is nothing to shrink."),
     };
     let caption = Caption {
         label: label.to_owned(),
@@ -93,11 +93,19 @@ fn small_picture(run: &Run, found: &Smallest, target: &Target, setting: Setting)
     };
     let caption = Caption {
         label: "shrunk run".to_owned(),
-        note: found.how(),
+        note: note(found),
         replay: format!("{} --shrunk", target.replay(setting)),
         scenario: Some(scenario_file::write(&scenario)),
     };
     Picture::of(run, caption)
+}
+
+fn note(found: &Smallest) -> String {
+    let shrunk = &found.shrunk;
+    format!(
+        "Shrunk from {} to {} submits, faults and twists, in {} runs.",
+        shrunk.units_before, shrunk.units_after, shrunk.runs
+    )
 }
 
 fn name(target: &Target) -> String {

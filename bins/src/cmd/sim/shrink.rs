@@ -146,14 +146,19 @@ impl Found<'_> {
     }
 
     fn text(&self) -> String {
-        let Smallest { first, pace, .. } = &self.smallest;
-        let shrunk = self.smallest.how();
+        let Smallest {
+            first,
+            shrunk,
+            pace,
+        } = &self.smallest;
+        let (before, after, runs) = (shrunk.units_before, shrunk.units_after, shrunk.runs);
         let (file, test, left) = (&self.file, &self.test, self.smallest.left());
         let replay = self
             .replay()
             .map(|command| format!("\nreplay: {command}\n"));
         format!(
-            "{first}\n\n{shrunk}\n{left}\n\n{file}\n{test}{}{pace}\n",
+            "{first}\n\nshrunk from {before} to {after} events in {runs} runs; events are submits, \
+             faults and twists\n{left}\n\n{file}\n{test}{}{pace}\n",
             replay.unwrap_or_default()
         )
     }
@@ -183,20 +188,6 @@ impl Smallest {
     /// The smallest plan, to run it.
     pub(super) fn case(&self, setting: Setting) -> Case {
         Case::of_plan(&self.shrunk.plan).with(setting.tampers())
-    }
-
-    /// What shrinking has come to, in words.
-    pub(super) fn how(&self) -> String {
-        let Shrunk {
-            units_before,
-            units_after,
-            runs,
-            ..
-        } = self.shrunk;
-        format!(
-            "shrunk from {units_before} to {units_after} events in {runs} runs; events are submits, \
-             faults and twists"
-        )
     }
 
     /// How the smallest plan fails.

@@ -3,7 +3,7 @@
 // It knows nothing of the page around it.
 
 /** Heights in pixels. */
-const AXIS = 22, FLAGS = 24, LANE = 58, FIRST = 30, ROW = 15, FOOT = 12;
+const AXIS = 22, FLAGS = 24, LANE = 58, FIRST = 36, ROW = 15, FOOT = 12;
 /** How near, in pixels, is on it. */
 const NEAR = 6;
 const FONT = '11px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace';
@@ -39,17 +39,16 @@ function decode(run) {
   const rows = run.rows.map(([at, task, status, attempt]) => ({ at, task, status, attempt }));
   // By time; what was sent first comes first among what happens at one instant.
   const events = [...arrows, ...points].sort((a, b) => a.at - b.at || (a.number || 0) - (b.number || 0));
-  return { ...run, arrows, points, bars, bands, lives, rows, events };
+  return { ...run, arrows, points, bars, bands, lives, rows, events, count: run.events };
 }
 
 class Chart {
-  constructor(canvas, run) {
+  constructor(canvas, run, shown) {
     this.canvas = canvas;
     this.run = run;
-    this.shown = { task: null, routine: false, even: false };
     this.scroll = 0;
     this.layout();
-    this.select(this.shown);
+    this.select(shown);
     this.whole();
   }
 
@@ -338,7 +337,8 @@ class Chart {
     if (x2 < 0 || x1 > this.width || y2 < 0 || y1 > this.viewHeight) return;
     const left = Math.max(0, x1), right = Math.min(this.width, x2);
     pattern(c, band.kind, left, y1, right - left, y2 - y1, this.colours);
-    if (right - left > 40) this.label(band.what, left + 4, y1 + 7, this.colours.faultInk, right - left - 6, 2);
+    // Where it begins, the fault says what it is.
+    if (x1 < 0 && right - left > 40) this.label(band.what, left + 4, y2 - 8, this.colours.faultInk, right - left - 6, 4);
   }
 
   /** What the store says of the task that is followed. */
@@ -452,9 +452,9 @@ class Chart {
 
   labelArrow(arrow, [x1, y1, x2, y2]) {
     const tasks = this.nameOf(arrow);
-    const text = arrow.what.replace(/ \[s.*$/, "") + (tasks ? " " + tasks : "");
-    // Between two lines that lie far apart there is room at several heights.
-    this.label(text, (x1 + x2) / 2 + 5, (y1 + y2) / 2, this.colours.attempt(this.attemptOf(arrow), true), 170, 1, [x1, y1, x2, y2]);
+    const text = arrow.what.replace(/( \[s| credit|,).*$/, "") + (tasks ? " " + tasks : "");
+    const colour = this.colours.attempt(this.attemptOf(arrow), true);
+    this.label(text, 0, 0, colour, 170, tasks ? 2 : 1, [x1, y1, x2, y2]);
   }
 
   /** The attempt that an event is coloured by: that of the task that is followed, or the latest. */
@@ -500,7 +500,9 @@ class Chart {
     c.strokeStyle = struck ? this.colours.faultInk : this.colours.lane;
     c.fill();
     if (point.kind !== "timer") c.stroke();
-    if (struck) this.label(point.what, x + 8, y - 10, this.colours.faultInk, 200, 3);
+    if (point.kind === "fault") this.label(point.what, x + 9, y - 11, this.colours.faultInk, 230, 5);
+    else if (struck) this.label(point.what, x + 8, y + 9, this.colours.faultInk, 230, 3);
+    else if (point.at === this.run.healed && point.lane === 1) return;
     else if (point.kind !== "timer" && this.points.length < 400) this.label(point.what, x + 6, y + 9, this.colours.muted, 160, 0);
   }
 
@@ -521,27 +523,35 @@ class Chart {
     }
   }
 
+  /** Where no label goes. */
+  barsInView() {
+    const boxes = this.run.bars.map((bar) => this.box(bar));
+    return boxes.filter(([x1, , x2]) => x2 > 0 && x1 < this.width);
+  }
+
   /** Asks for a label; the more important ones get their place first. */
   label(text, x, y, colour, width, weight, along) {
-    this.labels.push({ text, x, y, colour, width, weight, along });
+    this.labels.push({ text: text.replace(/(\d+\.\d\d)\d+/g, "$1"), x, y, colour, width, weight, along });
   }
 
   drawLabels() {
-    const c = this.context, taken = [];
+    const c = this.context, taken = this.barsInView();
     this.labels.sort((a, b) => b.weight - a.weight);
     for (const { text, x, y, colour, width, along } of this.labels) {
       if (this.room === 0) break;
       const cut = shortened(c, text, width);
       if (!cut) continue;
       const length = c.measureText(cut).width;
-      const place = places(x, y, along).find(([px, py]) => {
-        const box = [px - 2, py - 7, px + length + 2, py + 7];
-        if (px + length > this.width || px < 0 || py < AXIS + 8 || py > this.viewHeight - 6) return false;
-        return !taken.some((other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1]);
-      });
+      const box = ([px, py]) => [px - 2, py - 7, px + length + 2, py + 7];
+      const fits = (place) => {
+        const [left, top, right, bottom] = box(place);
+        if (right > this.width || left < 0 || top < AXIS || bottom > this.viewHeight) return false;
+        return !taken.some((other) => left < other[2] && right > other[0] && top < other[3] && bottom > other[1]);
+      };
+      const place = (along ? alongside(along, length) : [[x, y]]).find(fits);
       if (!place) continue;
       const [px, py] = place;
-      taken.push([px - 2, py - 7, px + length + 2, py + 7]);
+      taken.push(box(place));
       this.room--;
       c.fillStyle = this.colours.halo;
       c.fillRect(px - 2, py - 6.5, length + 4, 13);
@@ -551,11 +561,10 @@ class Chart {
   }
 }
 
-/** Along an arrow there are several places for its label. */
-function places(x, y, along) {
-  if (!along) return [[x, y]];
-  const [x1, y1, x2, y2] = along;
-  return [0.5, 0.36, 0.64, 0.24, 0.76].map((share) => [x1 + (x2 - x1) * share + 5, y1 + (y2 - y1) * share]);
+/** Places for an arrow's label: at several heights, to its right or left. */
+function alongside([x1, y1, x2, y2], length) {
+  const at = (share, by) => [x1 + (x2 - x1) * share + by, y1 + (y2 - y1) * share];
+  return [0.5, 0.34, 0.66, 0.22, 0.8].flatMap((share) => [at(share, 6), at(share, -length - 6)]);
 }
 
 /** Round times, a label's width apart. */

@@ -169,7 +169,7 @@ fn places(run: &Run) -> Vec<Lane> {
     let dispatchers = 0..shape.dispatchers.len();
     let workers = shape.workers.iter().enumerate();
     let mut lanes = vec![
-        lane(Place::Client, "client and gateway", 0),
+        lane(Place::Client, "client, gateway", 0),
         lane(Place::Store, "store", 0),
     ];
     lanes.extend(dispatchers.map(|index| lane(Place::Dispatcher(index), "dispatcher", 0)));

@@ -26,15 +26,18 @@ function coloursNow() {
 }
 
 const page = {
-  runs: data.runs.map((run) => ({ run: decode(run), chart: null, selected: null })),
+  // Of a short run the order is what matters, and it has its pauses.
+  runs: data.runs.map((run, index) => ({
+    run: decode(run), chart: null, selected: null, shown: { task: null, routine: false, even: index > 0 },
+  })),
   at: 0,
   colours: null,
   hovered: null,
-  shown: { task: null, routine: false, even: false },
   waiting: false,
   get tab() { return this.runs[this.at]; },
   get chart() { return this.tab.chart; },
   get run() { return this.tab.run; },
+  get shown() { return this.tab.shown; },
 };
 
 // What was run, and how it went.
@@ -90,16 +93,16 @@ function open(index) {
     $("run-" + other).tabIndex = other === index ? 0 : -1;
   });
   const left = run.left_out ? ` The first ${run.left_out} are left out.` : "";
-  const events = `${run.events} events in ${seconds(run.until, 3)}.${left}`;
+  const events = `${run.count} events in ${seconds(run.until, 3)}.${left}`;
   $("note").textContent = [events, run.caption.note].filter(Boolean).join(" ");
   verdict();
   $("tasks").replaceChildren(...run.tasks.map(({ name, id }) => Object.assign(made("option", id), { value: name })));
   $("goto").hidden = !run.violation;
-  page.shown.task = null;
   commands(run);
-  lanes(run);
-  page.tab.chart ??= new Chart($("canvas"), run);
-  page.chart.select({ ...page.shown });
+  page.tab.chart ??= new Chart($("canvas"), run, { ...page.shown });
+  lanes(page.chart);
+  controls();
+  showDetails();
   resize();
 }
 
@@ -117,9 +120,7 @@ function commands({ caption, hash }) {
   $("facts").append(...facts);
 }
 
-function lanes(run) {
-  const chart = page.tab.chart ?? new Chart($("canvas"), run);
-  page.tab.chart = chart;
+function lanes(chart) {
   $("lanes").replaceChildren(...chart.lanes.map((lane) => {
     const label = made("li", made("b", lane.name), made("span", lane.what));
     label.style.top = AXIS + FLAGS + lane.top + "px";
@@ -187,7 +188,7 @@ function ring() {
 /** The whole run in a strip: how much happens when, and which part is in view. */
 function overview() {
   const canvas = $("overview"), { chart, run, colours } = page, ratio = devicePixelRatio || 1;
-  const width = canvas.clientWidth, height = canvas.clientHeight, inner = width - GUTTER;
+  const width = canvas.clientWidth, height = canvas.clientHeight, inner = chart.width;
   canvas.width = width * ratio;
   canvas.height = height * ratio;
   const c = canvas.getContext("2d");
@@ -211,12 +212,11 @@ function overview() {
     c.fillRect(x(chart.place(run.violation.at)) - 1, 0, 2.5, height);
   }
   const [from, until] = chart.view.map(x);
+  c.fillStyle = colours.halo;
+  c.fillRect(0, 0, from, height);
+  c.fillRect(until, 0, inner - until, height);
   c.strokeStyle = colours.attempt(1);
-  c.fillStyle = colours.attempt(1);
   c.lineWidth = 2;
-  c.globalAlpha = 0.12;
-  c.fillRect(from, 0, until - from, height);
-  c.globalAlpha = 1;
   c.strokeRect(from + 1, 1, Math.max(2, until - from - 2), height - 2);
 }
 
@@ -354,14 +354,21 @@ function show(change) {
   Object.assign(page.shown, change);
   page.chart.select({ ...page.shown });
   if (!page.chart.events.includes(page.tab.selected)) page.tab.selected = null;
-  $("task").value = page.shown.task === null ? "" : page.run.tasks[page.shown.task].name;
-  $("every").hidden = page.shown.task === null;
-  $("task").setAttribute("aria-invalid", "false");
+  controls();
   page.hovered = null;
   $("list").scrollTop = 0;
   showDetails();
   status();
   redraw();
+}
+
+function controls() {
+  const { task, routine, even } = page.shown;
+  $("task").value = task === null ? "" : page.run.tasks[task].name;
+  $("task").setAttribute("aria-invalid", "false");
+  $("every").hidden = task === null;
+  $("routine").checked = routine;
+  $("even").checked = even;
 }
 
 function follow(task) {
@@ -457,7 +464,7 @@ function pointer() {
     if (event.buttons !== 1) return;
     strip.setPointerCapture(event.pointerId);
     const [low, high] = page.chart.limits, [from, until] = page.chart.view;
-    const place = low + ((event.offsetX - GUTTER) / (strip.clientWidth - GUTTER)) * (high - low);
+    const place = low + ((event.offsetX - GUTTER) / page.chart.width) * (high - low);
     page.chart.look(place - (until - from) / 2, place + (until - from) / 2);
     redraw();
   };
@@ -504,7 +511,7 @@ function wire() {
   $("canvas").onkeydown = $("list").onkeydown = onKey;
   $("list").onscroll = fillList;
   $("scroller").onscroll = redraw;
-  window.onresize = resize;
+  new ResizeObserver(resize).observe($("chart"));
   const dark = matchMedia("(prefers-color-scheme: dark)");
   dark.onchange = () => theme(dark.matches);
   theme(dark.matches);
@@ -514,4 +521,3 @@ function wire() {
 wire();
 header();
 open(0);
-showDetails();

@@ -4,7 +4,7 @@
 //! object; its fields are in the order in which they stand here. Words, tasks and lanes are named by
 //! their places in [`Picture`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mpcsfaas_core::id::TaskId;
 use mpcsfaas_core::time::Instant;
@@ -216,10 +216,11 @@ impl Picture {
 /// What rows of the store became, and when.
 fn rows(run: &Run, from: Instant, index: &Index) -> Vec<Row> {
     let mut rows = Vec::new();
+    let mut last = BTreeMap::new();
     for seen in &run.history {
         if let What::Row(row) = &seen.what
             && let Some(task) = index.task(row.task)
-            && seen.at >= from
+            && last.insert(task, (row.status, row.attempt)) != Some((row.status, row.attempt))
         {
             rows.push(Row {
                 at: micros(seen.at),
@@ -229,6 +230,12 @@ fn rows(run: &Run, from: Instant, index: &Index) -> Vec<Row> {
             });
         }
     }
+    // Of what was before, only the last state of each is still to be seen.
+    let first = micros(from);
+    let mut seen = BTreeSet::new();
+    rows.reverse();
+    rows.retain(|row: &Row| row.at >= first || seen.insert(row.task));
+    rows.reverse();
     rows
 }
 
