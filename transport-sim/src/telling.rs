@@ -472,6 +472,8 @@ fn reply(reply: &Reply) -> String {
         Reply::Committed(verdicts) => format!("Committed {verdicts:?}"),
         Reply::Requeued(verdicts) => format!("Requeued {verdicts:?}"),
         Reply::Adopted(verdicts) => format!("Adopted {verdicts:?}"),
+        Reply::Reaped { tasks, .. } => format!("Reaped {tasks}"),
+        Reply::Released(tasks) => format!("Released {tasks}"),
         Reply::Renewed(owned) => format!("Renewed, owns {}", owned.len()),
         other => first_words(&format!("{other:?}")),
     }

@@ -49,7 +49,6 @@ class Chart {
     this.scroll = 0;
     this.layout();
     this.select(shown);
-    this.whole();
   }
 
   /** Where lanes lie, from the top of them all. */
@@ -67,7 +66,8 @@ class Chart {
 
   /** What is shown; `even`: each event takes one step, however long nothing happens in between. */
   select(shown) {
-    const was = this.view && [this.timeAt(this.view[0]), this.timeAt(this.view[1])];
+    const part = this.view && (this.view[0] > this.limits[0] || this.view[1] < this.limits[1]);
+    const was = part && [this.timeAt(this.view[0]), this.timeAt(this.view[1])];
     this.shown = shown;
     this.events = this.run.events.filter((event) => this.isShown(event));
     this.arrows = this.events.filter((event) => event.type === "arrow");
@@ -85,6 +85,7 @@ class Chart {
     const margin = Math.max((high - low) * 0.015, 1e-9);
     this.limits = [low - margin, high + margin * 2];
     if (was) this.look(this.place(was[0]), this.place(was[1]));
+    else this.whole();
   }
 
   isShown(event) {
@@ -202,11 +203,12 @@ class Chart {
     return [x1, y, x2, y + lane.rowHeight - 2];
   }
 
-  /** What is under the pointer: the nearest small thing, else what it lies on. */
+  /** What is under the pointer: the nearest small things, else what it lies on. Several may lie on
+      one another; what is about a task comes first. */
   hit(x, y) {
-    let best = null, least = NEAR + 1;
+    const found = [];
     const near = (event, distance) => {
-      if (distance < least) [best, least] = [event, distance];
+      if (distance <= NEAR) found.push({ event, distance });
     };
     for (const point of this.points) {
       const px = this.x(point.at);
@@ -218,12 +220,15 @@ class Chart {
       if (Math.min(y1, y2) - NEAR > y || Math.max(y1, y2) + NEAR < y) continue;
       near(arrow, toSegment(x, y, x1, y1, x2, y2));
     }
-    if (best) return best;
+    const least = Math.min(...found.map(({ distance }) => distance)) + 0.5;
+    const nearest = found.filter(({ distance }) => distance <= least).map(({ event }) => event);
+    nearest.sort((a, b) => (b.tasks.length > 0) - (a.tasks.length > 0));
+    if (nearest.length) return nearest;
     const inside = (event) => {
       const [x1, y1, x2, y2] = this.box(event);
       return x >= x1 - 1 && x <= x2 + 1 && y >= y1 && y <= y2;
     };
-    return this.run.bars.find(inside) ?? this.run.bands.find(inside) ?? null;
+    return [...this.run.bars.filter(inside), ...this.run.bands.filter(inside)];
   }
 
   resize(width, height) {

@@ -75,7 +75,10 @@ function verdict() {
 /** Text in which names of tasks lead to them. */
 function linked(text) {
   const known = new Map(page.run.tasks.map(({ name }, task) => [name, task]));
-  return text.split(/\b(t\d+)\b/).map((part) => (known.has(part) ? taskButton(known.get(part), part) : part));
+  return text.split(/\b(t\d+(?:\.\d+)?)\b/).map((part) => {
+    const task = known.get(part.split(".")[0]);
+    return task === undefined ? part : taskButton(task, part);
+  });
 }
 
 function taskButton(task, name) {
@@ -153,6 +156,13 @@ function resize() {
   const scroller = $("scroller");
   chart.resize(scroller.clientWidth - GUTTER, Math.min(height, scroller.clientHeight));
   status();
+  redraw();
+}
+
+/** Another part is looked at: the list follows, unless something is held. */
+function moved() {
+  const { chart, selected } = page.tab;
+  if (!selected) $("list").scrollTop = Math.max(0, chart.events.findIndex((event) => chart.sees(event.at))) * LINE;
   redraw();
 }
 
@@ -314,30 +324,51 @@ function toRow(event) {
   if (top < list.scrollTop || top + LINE > list.scrollTop + list.clientHeight) list.scrollTop = top - list.clientHeight / 2;
 }
 
+/** Rows by their places in the list of events that they are of. */
+const rows = { of: null, at: new Map() };
+
 function fillList() {
-  const { chart, run } = page, list = $("list"), { events } = chart;
-  $("rows").style.height = events.length * LINE + "px";
+  const { chart } = page, list = $("list"), { events } = chart;
+  if (rows.of !== events) {
+    rows.of = events;
+    rows.at.clear();
+    $("rows").replaceChildren();
+    $("rows").style.height = events.length * LINE + "px";
+  }
   const first = Math.max(0, Math.floor(list.scrollTop / LINE) - 4);
   const last = Math.min(events.length, first + Math.ceil(list.clientHeight / LINE) + 8);
-  const rows = events.slice(first, last).map((event, index) => {
-    const from = event.type === "arrow" ? run.lanes[event.to].name + (event.lost ? "x-" : "<-") + run.lanes[event.from].name : run.lanes[event.lane].name;
-    const kind = event.lost ? "lost" : event.type === "point" ? event.kind : event.store ? "store" : "message";
-    const cells = [event.number || "", seconds(event.at), from, kind, chart.nameOf(event, 1), event.what + (event.waits ? " (waits)" : "")];
-    const row = made("div", ...cells.map((text) => made("span", String(text))));
-    row.className = ["row", kind, event === page.tab.selected ? "on" : "", chart.sees(event.at) ? "" : "outside"].join(" ");
-    row.id = "row-" + (first + index);
-    row.setAttribute("role", "option");
-    row.setAttribute("aria-selected", event === page.tab.selected);
-    row.style.top = (first + index) * LINE + "px";
-    row.onclick = () => select(event, true);
-    row.onmouseenter = () => hover(event);
-    row.onmouseleave = () => hover(null);
-    return row;
-  });
-  $("rows").replaceChildren(...rows);
+  for (const [place, row] of rows.at) {
+    if (place >= first && place < last) continue;
+    row.remove();
+    rows.at.delete(place);
+  }
+  for (let place = first; place < last; place++) {
+    if (!rows.at.has(place)) {
+      rows.at.set(place, rowOf(events[place], place));
+      $("rows").append(rows.at.get(place));
+    }
+    const row = rows.at.get(place), on = events[place] === page.tab.selected;
+    row.classList.toggle("on", on);
+    row.classList.toggle("outside", !chart.sees(events[place].at));
+    row.setAttribute("aria-selected", on);
+  }
   const on = events.indexOf(page.tab.selected);
   if (on >= first && on < last) list.setAttribute("aria-activedescendant", "row-" + on);
   else list.removeAttribute("aria-activedescendant");
+}
+
+function rowOf(event, place) {
+  const { chart, run } = page, name = (lane) => run.lanes[lane].name;
+  const where = event.type === "arrow" ? name(event.to) + (event.lost ? "x-" : "<-") + name(event.from) : name(event.lane);
+  const kind = event.lost ? "lost" : event.type === "point" ? event.kind : event.store ? "store" : "message";
+  const what = event.what + (event.waits ? " (waits)" : "");
+  const cells = [event.number || "", seconds(event.at), where, kind, chart.nameOf(event, 1), what];
+  const row = made("div", ...cells.map((text) => made("span", String(text))));
+  Object.assign(row, { className: "row " + kind, id: "row-" + place, onclick: () => select(event, true) });
+  Object.assign(row, { onmouseenter: () => hover(event), onmouseleave: () => hover(null) });
+  row.setAttribute("role", "option");
+  row.style.top = place * LINE + "px";
+  return row;
 }
 
 function hover(event) {
@@ -387,12 +418,12 @@ function toViolation() {
 function zoom(factor) {
   const { chart } = page, [x] = page.tab.selected ? chart.spot(page.tab.selected) : [chart.width / 2];
   chart.zoom(factor, x < 0 || x > chart.width ? chart.width / 2 : x);
-  redraw();
+  moved();
 }
 
 function whole() {
   page.chart.whole();
-  redraw();
+  moved();
 }
 
 const keys = {
@@ -407,7 +438,7 @@ function onKey(event) {
   const move = event.shiftKey && { ArrowLeft: -120, ArrowRight: 120 }[event.key];
   if (move) {
     page.chart.move(move);
-    redraw();
+    moved();
   } else if (keys[event.key]) keys[event.key]();
   else return;
   event.preventDefault();
@@ -431,15 +462,17 @@ function pointer() {
       page.chart.move(-dx);
       $("scroller").scrollTop -= dy;
       Object.assign(drag, { x: event.clientX, y: event.clientY });
-      redraw();
+      moved();
       return;
     }
     const found = under(event);
-    hover(found);
+    hover(found[0] ?? null);
     showTip(found, event.offsetX, event.offsetY);
   };
   canvas.onpointerup = (event) => {
-    if (drag && !drag.moved) select(under(event));
+    const found = drag && !drag.moved ? under(event) : null;
+    // Click by click through what lies on one another.
+    if (found) select(found[(found.indexOf(page.tab.selected) + 1) % found.length] ?? null);
     drag = null;
     canvas.classList.remove("drags");
   };
@@ -448,8 +481,8 @@ function pointer() {
     hover(null);
   };
   canvas.ondblclick = (event) => {
-    const [first] = under(event)?.tasks ?? [];
-    if (first) follow(first.task);
+    const about = under(event).find(({ tasks }) => tasks?.length);
+    if (about) follow(about.tasks[0].task);
   };
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
@@ -457,7 +490,7 @@ function pointer() {
     if (Math.abs(side) > Math.abs(event.deltaY) || event.shiftKey) page.chart.move(side);
     else page.chart.zoom(Math.exp(event.deltaY * 0.0016), event.offsetX);
     tip.hidden = true;
-    redraw();
+    moved();
   }, { passive: false });
   const strip = $("overview");
   strip.onpointerdown = strip.onpointermove = (event) => {
@@ -466,16 +499,18 @@ function pointer() {
     const [low, high] = page.chart.limits, [from, until] = page.chart.view;
     const place = low + ((event.offsetX - GUTTER) / page.chart.width) * (high - low);
     page.chart.look(place - (until - from) / 2, place + (until - from) / 2);
-    redraw();
+    moved();
   };
 }
 
-function showTip(event, x, y) {
+function showTip([event, ...others], x, y) {
   const tip = $("tip");
   tip.hidden = !event;
   if (!event) return;
-  const tasks = event.tasks?.length && event.type !== "bar" ? " · " + page.chart.nameOf(event, 6) : "";
-  tip.textContent = title(event) + tasks + "\n" + facts(event).map(([name, text]) => `${name} ${text}`).join("\n");
+  const named = (event) => title(event) + (event.tasks?.length && event.type !== "bar" ? " · " + page.chart.nameOf(event, 6) : "");
+  const also = others.slice(0, 4).map((other) => "and here: " + named(other));
+  const more = others.length > 4 ? [`and ${others.length - 4} more`] : [];
+  tip.textContent = [named(event), ...facts(event).map((fact) => fact.join(" ")), ...also, ...more].join("\n");
   const left = Math.min(GUTTER + x + 14, $("chart").clientWidth - tip.offsetWidth - 4);
   const below = y + 16 + tip.offsetHeight < $("chart").clientHeight;
   tip.style.left = Math.max(0, left) + "px";

@@ -294,9 +294,9 @@ impl Index {
         place
     }
 
-    /// Whether a word is a claim's.
-    pub(super) fn is_claim(&self, word: usize) -> bool {
-        self.words[word].starts_with("Claim #")
+    /// The first word of a text.
+    pub(super) fn begins(&self, word: usize) -> &str {
+        self.words[word].split(' ').next().unwrap_or_default()
     }
 
     pub(super) fn task(&self, task: TaskId) -> Option<usize> {

@@ -121,7 +121,7 @@ fn each_message_is_an_arrow_from_its_sending_to_its_arrival() {
 #[test]
 fn beats_timers_and_polls_that_bring_nothing_are_routine() {
     let read = picture(ONE_TASK);
-    for word in ["Beat", "Renew", "Claimed 0"] {
+    for word in ["Beat", "Renew", "Claimed 0", "Reap"] {
         let arrows = read.arrows(word);
         assert!(!arrows.is_empty(), "{word}");
         assert!(arrows.into_iter().all(|arrow| is(arrow, ROUTINE)), "{word}");

@@ -3,7 +3,7 @@
 //! The story tells of something when it arrives, and once more when its node takes it in, if it had
 //! to wait. Both are one arrow here.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use mpcsfaas_transport_sim::place::Place;
 use mpcsfaas_transport_sim::trace::{Kind, Line};
@@ -16,6 +16,9 @@ pub(super) struct Traffic {
     pub(super) arrows: Vec<Arrow>,
     pub(super) points: Vec<Point>,
 }
+
+/// What a dispatcher asks the store each so often, and the answer that there is nothing to do.
+const POLLS: [(&str, &str); 2] = [("Claim", "Claimed 0"), ("Reap", "Reaped 0")];
 
 /// Arrows that wait at a node, first come first served, by what they are.
 type Waiting<'s> = BTreeMap<(Place, Place, &'s str), VecDeque<usize>>;
@@ -75,22 +78,21 @@ impl Traffic {
         });
     }
 
-    /// A claim that brings nothing is a look at the clock: it comes again and again. An answer leaves
-    /// the store when the request arrives, so the two meet there.
+    /// A question that comes again and again, and this time brings nothing, is routine, and so is its
+    /// answer. An answer leaves the store when the question is taken in, so the two meet there.
     fn quieten_polls(&mut self, index: &mut Index) {
-        let nothing = index.word("Claimed 0");
-        let store = index.lane(Place::Store);
-        let mut idle = BTreeMap::new();
+        let nothing = POLLS.map(|(question, answer)| (question, index.word(answer)));
+        let mut idle = BTreeSet::new();
         for arrow in &mut self.arrows {
-            if arrow.what == nothing {
+            if let Some((question, _)) = nothing.iter().find(|(_, word)| *word == arrow.what) {
                 arrow.is.routine = true;
-                idle.insert((arrow.sent, arrow.to), ());
+                idle.insert((arrow.sent, arrow.to, *question));
             }
         }
         for arrow in &mut self.arrows {
-            let asks = arrow.to == store && index.is_claim(arrow.what);
-            let read_at = arrow.taken.unwrap_or(arrow.at);
-            arrow.is.routine |= asks && idle.contains_key(&(read_at, arrow.from));
+            let taken = arrow.taken.unwrap_or(arrow.at);
+            let asked = (taken, arrow.from, index.begins(arrow.what));
+            arrow.is.routine |= idle.contains(&asked);
         }
     }
 }
