@@ -55,7 +55,7 @@ impl World {
             _ => place_of(event),
         });
         let words = self.words(event);
-        let routine = is_routine(event);
+        let routine = is_routine(event) || self.is_of_the_dead(event);
         let waits = !self.is_free_for(event) && !matches!(event, Event::Served(_));
         if !waits {
             self.remember_asked(event);
@@ -186,6 +186,10 @@ impl World {
             Event::AtRedis { from, op, .. } => {
                 Words::node(Kind::Store, &first_words(&format!("{op:?}"))).from(*from)
             }
+            Event::Child { fact, .. } if self.is_of_the_dead(event) => {
+                let of = child(fact);
+                Words::node(Kind::Child, &format!("{}: it is gone", of.what))
+            }
             Event::Child { fact, .. } => child(fact),
             Event::Ran(_, _, task) => of_task(Kind::Child, "ends", *task),
             Event::NextSubmit(index) | Event::Submit(index) => {
@@ -223,6 +227,19 @@ impl World {
             }
             Event::Served(event) => self.words(event),
             Event::Heal => Words::node(Kind::Life, "all trouble ends"),
+        }
+    }
+
+    /// A child was to do something, and is gone: nobody notices.
+    fn is_of_the_dead(&self, event: &Event) -> bool {
+        match event {
+            Event::Child {
+                worker,
+                life,
+                generation,
+                fact,
+            } => self.child_is_gone(*worker, *life, *generation, fact),
+            _ => false,
         }
     }
 
