@@ -25,7 +25,8 @@ pub struct Line {
     pub what: String,
     /// The tasks that it is about.
     pub tasks: Vec<TaskRef>,
-    /// Whether it comes again and again while nothing happens: a beat, a renewal, a deadline.
+    /// Whether it is no news: a beat, a renewal or a deadline, which come again and again, or
+    /// something that a child was to do which is gone.
     pub routine: bool,
     /// Whether it waits, because its node stands still or is slow. It is told again when it is taken in.
     pub waits: bool,
