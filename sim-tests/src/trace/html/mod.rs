@@ -48,24 +48,23 @@ pub fn render(page: &Page) -> serde_json::Result<String> {
     // because it depends on all that is in the page.
     let data = harmless(&serde_json::to_string(page)?);
     let nonce = format!("{:016x}", mpcsfaas_transport_sim::chain::Chain::of(&data));
-    let mut parts = [
+    let parts = [
         ("{{style}}", STYLE),
         ("{{data}}", &data),
         ("{{chart}}", CHART),
         ("{{script}}", SCRIPT),
-    ]
-    .into_iter();
+    ];
     // Each part goes in once, in the template's order, so that no part is searched for another.
-    let mut rest = PAGE.replace("{{nonce}}", &nonce);
+    let page = PAGE.replace("{{nonce}}", &nonce);
+    let mut rest = page.as_str();
     let mut html = String::with_capacity(rest.len() + data.len() + SCRIPT.len());
-    for (place, part) in &mut parts {
-        if let Some((before, after)) = rest.split_once(place) {
-            html.push_str(before);
-            html.push_str(part);
-            rest = after.to_owned();
-        }
+    for (place, part) in parts {
+        let (before, after) = rest.split_once(place).unwrap_or((rest, ""));
+        html.push_str(before);
+        html.push_str(part);
+        rest = after;
     }
-    html.push_str(&rest);
+    html.push_str(rest);
     Ok(html)
 }
 
