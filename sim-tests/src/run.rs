@@ -253,6 +253,10 @@ impl Watch<'_> {
         if world.seen().is_empty() {
             return Ok(());
         }
+        // Kept first: what breaks a promise was seen, too.
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(world.seen());
+        }
         for judge in &mut *self.judges {
             for seen in world.seen() {
                 judge
@@ -260,15 +264,12 @@ impl Watch<'_> {
                     .map_err(|what| broken(judge.promise(), world, what))?;
             }
         }
-        if let Some(kept) = &mut self.kept {
-            kept.extend_from_slice(world.seen());
-        }
         Ok(())
     }
 }
 
 fn broken(promise: &'static str, world: &World, what: String) -> Violation {
-    let numbers = world.task_numbers();
+    let numbers = world.plan().task_numbers();
     Violation {
         promise,
         what: in_short(&what, |id| numbers.get(&id).copied()),

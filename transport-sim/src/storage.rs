@@ -94,7 +94,10 @@ impl World {
         }
         let after = self.latency();
         match self.bend(Occasion::Request(dispatcher)) {
-            Some(Bend::Lost) => self.fail_in_time(&mut asked),
+            Some(Bend::Lost) => {
+                self.tell_request_loss(dispatcher, &asked.op);
+                self.fail_in_time(&mut asked);
+            }
             Some(Bend::Twice(later)) => {
                 let mut copy = asked.clone();
                 copy.wanted = false;
@@ -155,6 +158,7 @@ impl World {
         }
         let cut = self.dispatchers[dispatcher].store.number != asked.link;
         if cut || self.bend(Occasion::Reply(dispatcher)) == Some(Bend::Lost) {
+            self.tell_reply_loss(dispatcher, &asked.op, &reply);
             return self.fail_in_time(&mut asked);
         }
         if asked.wanted {
@@ -194,9 +198,12 @@ impl World {
     /// Tells every connected dispatcher that the queue has got tasks.
     fn ring_doorbells(&mut self) {
         for index in 0..self.dispatchers.len() {
-            if self.dispatchers[index].store.up
-                && self.bend(Occasion::Doorbell(index)) != Some(Bend::Lost)
-            {
+            if !self.dispatchers[index].store.up {
+                continue;
+            }
+            if self.bend(Occasion::Doorbell(index)) == Some(Bend::Lost) {
+                self.tell_doorbell_loss(index);
+            } else {
                 let life = self.dispatchers[index].node.life;
                 let event = Event::ToDispatcher(index, life, Input::DoorbellRang);
                 self.schedule(self.latency(), event);

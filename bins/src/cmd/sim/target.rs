@@ -127,6 +127,20 @@ impl Target {
         }
     }
 
+    /// The one command that runs it again.
+    pub(super) fn replay(&self, setting: Setting) -> String {
+        match self {
+            Target::Seed(seed) => setting.replay(*seed),
+            Target::File(path, _) => {
+                format!(
+                    "mpcsfaas sim replay {}{}",
+                    path.display(),
+                    setting.bug_flag()
+                )
+            }
+        }
+    }
+
     /// In a few words.
     pub(super) fn name(&self) -> String {
         match self {
