@@ -253,7 +253,8 @@ fn message(body: &Body) -> (String, Option<TaskRef>) {
     }
 }
 
-fn from_worker(message: &FromWorker) -> (String, Option<TaskRef>) {
+/// What a worker says in some words, and the first task that it is about.
+pub fn from_worker(message: &FromWorker) -> (String, Option<TaskRef>) {
     let (what, task) = match &message.body {
         ToDispatcher::Hello(hello) => {
             let (running, finished) = (hello.running.len(), hello.finished.len());
@@ -284,7 +285,8 @@ fn from_worker(message: &FromWorker) -> (String, Option<TaskRef>) {
     )
 }
 
-fn from_dispatcher(message: &FromDispatcher) -> (String, Option<TaskRef>) {
+/// The same of a dispatcher.
+pub fn from_dispatcher(message: &FromDispatcher) -> (String, Option<TaskRef>) {
     let (what, task) = match &message.body {
         ToWorker::Welcome { .. } => ("Welcome".to_owned(), None),
         ToWorker::Run(runs) => (
@@ -304,7 +306,8 @@ fn from_dispatcher(message: &FromDispatcher) -> (String, Option<TaskRef>) {
     )
 }
 
-fn op(op: &Op) -> (String, Option<TaskRef>) {
+/// The same of a request to the store.
+pub fn op(op: &Op) -> (String, Option<TaskRef>) {
     let pair = |task, attempt| Some(TaskRef { task, attempt });
     match op {
         Op::Claim(claim) => (format!("Claim #{} up to {}", claim.number, claim.max), None),
@@ -326,32 +329,31 @@ fn op(op: &Op) -> (String, Option<TaskRef>) {
 }
 
 fn to_dispatcher(input: &Input) -> Words {
-    match input {
-        Input::StoreReplied { reply, .. } => {
-            let what = match reply {
-                Reply::Claimed(tasks) => format!("Claimed {}", tasks.len()),
-                Reply::Committed(verdicts) => format!("Committed {verdicts:?}"),
-                Reply::Requeued(verdicts) => format!("Requeued {verdicts:?}"),
-                Reply::Adopted(verdicts) => format!("Adopted {verdicts:?}"),
-                Reply::Renewed(owned) => format!("Renewed, owns {}", owned.len()),
-                other => first_words(&format!("{other:?}")),
-            };
-            let task = match reply {
-                Reply::Claimed(tasks) => tasks.first().map(|claimed| TaskRef {
-                    task: claimed.task,
-                    attempt: claimed.attempt,
-                }),
-                _ => None,
-            };
-            (Kind::Store, Some(Place::Store), what, task)
-        }
-        other => (
-            Kind::Store,
-            Some(Place::Store),
-            first_words(&format!("{other:?}")),
-            None,
-        ),
-    }
+    let (what, task) = match input {
+        Input::StoreReplied { reply: said, .. } => reply(said),
+        other => (first_words(&format!("{other:?}")), None),
+    };
+    (Kind::Store, Some(Place::Store), what, task)
+}
+
+/// The same of the store's answer.
+pub fn reply(reply: &Reply) -> (String, Option<TaskRef>) {
+    let what = match reply {
+        Reply::Claimed(tasks) => format!("Claimed {}", tasks.len()),
+        Reply::Committed(verdicts) => format!("Committed {verdicts:?}"),
+        Reply::Requeued(verdicts) => format!("Requeued {verdicts:?}"),
+        Reply::Adopted(verdicts) => format!("Adopted {verdicts:?}"),
+        Reply::Renewed(owned) => format!("Renewed, owns {}", owned.len()),
+        other => first_words(&format!("{other:?}")),
+    };
+    let task = match reply {
+        Reply::Claimed(tasks) => tasks.first().map(|claimed| TaskRef {
+            task: claimed.task,
+            attempt: claimed.attempt,
+        }),
+        _ => None,
+    };
+    (what, task)
 }
 
 fn to_worker(input: &worker::Input) -> Words {
