@@ -28,7 +28,7 @@ pub use self::setting::Setting;
 use crate::oracle::Oracle;
 
 /// Judges one promise.
-pub trait Checker: Fork + Send + Sync {
+pub trait Checker: Fork + std::fmt::Debug + Send + Sync {
     /// Which, such as `P7`.
     fn promise(&self) -> &'static str;
 
