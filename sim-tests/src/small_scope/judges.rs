@@ -6,7 +6,7 @@ use mpcsfaas_transport_sim::history::{End, Seen, What};
 use mpcsfaas_transport_sim::place::Place;
 use mpcsfaas_transport_sim::plan::Occasion;
 
-use super::scope::Scope;
+use super::scope::{MOST_DISPATCHERS, MOST_TASKS, MOST_WORKERS, Scope};
 use crate::checkers::{self, Checker, Setting};
 use crate::run::Violation;
 
@@ -22,11 +22,11 @@ pub(super) struct Judges {
 /// A judge's state is a function of what it has seen. What two nodes do at the same instant may be
 /// seen in either order, which no judge heeds; what one node or one task is about, and when, is
 /// seen in one order. So two paths with the same past are the same to every judge.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Past {
-    tasks: Vec<u64>,
-    workers: Vec<u64>,
-    dispatchers: Vec<u64>,
+    tasks: [u64; MOST_TASKS],
+    workers: [u64; MOST_WORKERS],
+    dispatchers: [u64; MOST_DISPATCHERS],
 }
 
 impl Judges {
@@ -75,14 +75,6 @@ fn broken(checker: &dyn Checker, what: String, at: Instant) -> Violation {
 }
 
 impl Past {
-    pub(super) fn new(scope: &Scope) -> Past {
-        Past {
-            tasks: vec![0; scope.tasks],
-            workers: vec![0; scope.workers],
-            dispatchers: vec![0; scope.dispatchers],
-        }
-    }
-
     /// Takes in what was seen.
     pub(super) fn add(&mut self, seen: &Seen) {
         let word = Chain::of(seen);

@@ -35,10 +35,10 @@ mod tests {
     fn try_it() {
         let limits = Limits {
             depth: std::env::var("DEPTH").map_or(12, |d| d.parse().unwrap()),
-            time: Some(std::time::Duration::from_secs(30)),
+            time: Some(std::time::Duration::from_secs(std::env::var("SECS").map_or(30, |d| d.parse().unwrap()))),
             states: 20_000_000,
-            ends: 100,
-            threads: std::num::NonZeroUsize::MIN,
+            ends: std::env::var("ENDS").map_or(100, |d| d.parse().unwrap()),
+            threads: std::env::var("THREADS").map_or(1, |d| d.parse().unwrap()).try_into().unwrap(),
         };
         let began = std::time::Instant::now();
         let mut scope = Scope::default();

@@ -30,6 +30,13 @@ pub(super) const PAUSES: [Duration; 3] = [
 /// of a dispatcher is over.
 pub(super) const RETURNS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(12)];
 
+/// A larger scope is not small.
+pub const MOST_DISPATCHERS: usize = 2;
+/// The same of workers.
+pub const MOST_WORKERS: usize = 3;
+/// The same of tasks.
+pub const MOST_TASKS: usize = 3;
+
 /// A small world.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::BuildHasherDefault;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU128, NonZeroUsize};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -14,7 +14,7 @@ use mpcsfaas_transport_sim::chain::Chain;
 use super::fair;
 use super::moves::Move;
 use super::scope::Scope;
-use super::state::State;
+use super::state::{Pools, State};
 use super::step::{Step, moves};
 use crate::run::Violation;
 
@@ -72,16 +72,19 @@ pub(super) struct Broken {
 /// How a state was reached first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Origin {
-    parent: [u64; 2],
+    parent: Key,
     /// Which of the moves there.
     choice: u16,
 }
 
+/// A state's digest, in two words because a map of these is smaller.
+type Key = [u64; 2];
+
 /// States whose keys have the same first bits.
 #[derive(Default)]
 struct Shard {
-    known: HashMap<[u64; 2], Origin, BuildHasherDefault<Chain>>,
-    next: HashMap<[u64; 2], (Origin, State), BuildHasherDefault<Chain>>,
+    known: HashMap<Key, Origin, BuildHasherDefault<Chain>>,
+    next: HashMap<Key, (Origin, State), BuildHasherDefault<Chain>>,
 }
 
 const SHARDS: usize = 64;
@@ -93,8 +96,9 @@ struct Search<'s> {
     scope: &'s Scope,
     limits: Limits,
     began: Instant,
-    root: u128,
+    root: Key,
     start: State,
+    pools: Pools,
     shards: Vec<Mutex<Shard>>,
     states: AtomicU64,
     moves: AtomicU64,
@@ -104,14 +108,15 @@ struct Search<'s> {
 
 /// Searches from a state.
 pub(super) fn search(scope: &Scope, start: State, limits: Limits) -> Found {
-    let mut root = start.clone();
-    let root = root.key();
+    let pools = Pools::default();
+    let root = split(start.clone().key(&pools));
     let search = Search {
         scope,
         limits,
         began: Instant::now(),
         root,
         start: start.clone(),
+        pools,
         shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
         states: AtomicU64::new(1),
         moves: AtomicU64::new(0),
@@ -124,12 +129,12 @@ pub(super) fn search(scope: &Scope, start: State, limits: Limits) -> Found {
 impl Search<'_> {
     fn run(&self, start: State) -> Found {
         let here = Origin {
-            parent: split(self.root),
+            parent: self.root,
             choice: u16::MAX,
         };
         lock(self.shard(self.root))
             .known
-            .insert(split(self.root), here);
+            .insert(self.root, here);
         let mut found = Found {
             levels: Vec::new(),
             beyond: 0,
@@ -150,6 +155,7 @@ impl Search<'_> {
             }
             self.expand(&level);
             drop(level);
+            self.pools.tidy();
             if let Some((origin, violation)) = self.first_broken() {
                 let mut path = self.path(origin.parent);
                 let state = self.replay(&path);
@@ -175,7 +181,7 @@ impl Search<'_> {
     }
 
     /// Tries all moves of all states of a level.
-    fn expand(&self, level: &[(u128, State)]) {
+    fn expand(&self, level: &[(Key, State)]) {
         let next = AtomicUsize::new(0);
         let work = || {
             while !self.is_over() {
@@ -195,18 +201,17 @@ impl Search<'_> {
         });
     }
 
-    fn try_moves(&self, key: u128, state: &State) {
-        let parent = split(key);
+    fn try_moves(&self, parent: Key, state: &State) {
         let steps = moves(self.scope, state);
         self.moves.fetch_add(steps.len() as u64, Ordering::Relaxed);
         for (step, choice) in steps.into_iter().zip(0..) {
             let origin = Origin { parent, choice };
             let mut step = Step::new(self.scope, state, step);
-            let key = step.key();
-            if lock(self.shard(key)).known.contains_key(&split(key)) {
+            let key = split(step.key(&self.pools));
+            if lock(self.shard(key)).known.contains_key(&key) {
                 continue;
             }
-            match step.judge() {
+            match step.judge_once(&self.pools) {
                 Ok(state) => self.keep(key, origin, state),
                 Err(violation) => lock(&self.broken).push((origin, violation)),
             }
@@ -214,8 +219,8 @@ impl Search<'_> {
     }
 
     /// Of all ways to a state, the one with the smallest origin is kept, whichever thread was first.
-    fn keep(&self, key: u128, origin: Origin, state: State) {
-        match lock(self.shard(key)).next.entry(split(key)) {
+    fn keep(&self, key: Key, origin: Origin, state: State) {
+        match lock(self.shard(key)).next.entry(key) {
             Entry::Vacant(place) => {
                 place.insert((origin, state));
                 self.states.fetch_add(1, Ordering::Relaxed);
@@ -228,13 +233,13 @@ impl Search<'_> {
         }
     }
 
-    fn next_level(&self) -> Vec<(u128, State)> {
+    fn next_level(&self) -> Vec<(Key, State)> {
         let mut level = Vec::new();
         for shard in &self.shards {
             let mut shard = lock(shard);
             for (key, (origin, state)) in std::mem::take(&mut shard.next) {
                 shard.known.insert(key, origin);
-                level.push((join(key), state));
+                level.push((key, state));
             }
         }
         level.sort_unstable_by_key(|(key, _)| *key);
@@ -243,7 +248,7 @@ impl Search<'_> {
 
     /// Goes the fair way to the end from some states of a level: those with the smallest keys, which
     /// are any.
-    fn try_ends(&self, level: &[(u128, State)], found: &mut Found) -> u64 {
+    fn try_ends(&self, level: &[(Key, State)], found: &mut Found) -> u64 {
         let some = &level[..level.len().min(self.limits.ends)];
         let next = AtomicUsize::new(0);
         let tried = AtomicU64::new(0);
@@ -269,7 +274,7 @@ impl Search<'_> {
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some((key, (violation, way))) = failures.into_iter().min_by_key(|(key, _)| *key) {
-            let path = self.path(split(key));
+            let path = self.path(key);
             found.broken = Some(Broken {
                 violation,
                 path,
@@ -295,10 +300,10 @@ impl Search<'_> {
     }
 
     /// The moves that lead to a state.
-    fn path(&self, mut key: [u64; 2]) -> Vec<Move> {
+    fn path(&self, mut key: Key) -> Vec<Move> {
         let mut choices = Vec::new();
-        while join(key) != self.root {
-            let origin = lock(self.shard(join(key))).known[&key];
+        while key != self.root {
+            let origin = lock(self.shard(key)).known[&key];
             choices.push(origin.choice);
             key = origin.parent;
         }
@@ -325,17 +330,14 @@ impl Search<'_> {
         }
     }
 
-    fn shard(&self, key: u128) -> &Mutex<Shard> {
-        &self.shards[(key >> 64) as usize % SHARDS]
+    fn shard(&self, key: Key) -> &Mutex<Shard> {
+        &self.shards[key[0] as usize % SHARDS]
     }
 }
 
-fn split(key: u128) -> [u64; 2] {
+fn split(key: NonZeroU128) -> Key {
+    let key = key.get();
     [(key >> 64) as u64, key as u64]
-}
-
-fn join([high, low]: [u64; 2]) -> u128 {
-    u128::from(high) << 64 | u128::from(low)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
+use std::num::NonZeroU128;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use mpcsfaas_transport_sim::tamper::{Bugged, TamperStore};
 
 use super::act::FUNCTION;
 use super::judges::{Judges, Past};
-use super::part::{Digest, Part};
+use super::part::{Digest, Known, Part, Pool};
 use super::scope::{Faults, Scope};
 
 /// The store's clock when the world begins, in milliseconds since the Unix epoch.
@@ -45,6 +46,29 @@ pub(super) struct State {
     pub(super) faults: Faults,
     pub(super) past: Past,
     pub(super) judges: Arc<Judges>,
+}
+
+/// What states share.
+#[derive(Debug, Default)]
+pub(super) struct Pools {
+    stores: Pool<Known<StoreNode>>,
+    dispatchers: Pool<Known<DispatcherNode>>,
+    workers: Pool<Known<WorkerNode>>,
+    requests: Pool<Known<Vec<Request>>>,
+    pipes: Pool<Known<Pipe>>,
+    /// By what they have seen.
+    pub(super) judges: Pool<Judges>,
+}
+
+impl Pools {
+    pub(super) fn tidy(&self) {
+        self.stores.tidy();
+        self.dispatchers.tidy();
+        self.workers.tidy();
+        self.requests.tidy();
+        self.pipes.tidy();
+        self.judges.tidy();
+    }
 }
 
 /// Whether a process is there, and goes on.
@@ -189,31 +213,28 @@ impl State {
                 .collect(),
             submitted: 0,
             faults: scope.faults,
-            past: Past::new(scope),
+            past: Past::default(),
             judges: Arc::new(Judges::new(scope)),
         }
     }
 
     /// Two states with the same key have the same future, and the same verdicts on it.
-    pub(super) fn key(&mut self) -> u128 {
+    pub(super) fn key(&mut self, pools: &Pools) -> NonZeroU128 {
         let mut key = Digest::new();
-        self.now.hash(&mut key);
-        (self.submitted, self.faults).hash(&mut key);
-        self.store.digest().hash(&mut key);
+        (self.now, self.submitted, self.faults, self.past).hash(&mut key);
+        self.store.settle(&pools.stores).hash(&mut key);
         for part in &mut self.dispatchers {
-            part.digest().hash(&mut key);
+            part.settle(&pools.dispatchers).hash(&mut key);
         }
         for part in &mut self.workers {
-            part.digest().hash(&mut key);
-        }
-        self.pipes.len().hash(&mut key);
-        for part in &mut self.pipes {
-            part.digest().hash(&mut key);
+            part.settle(&pools.workers).hash(&mut key);
         }
         for part in &mut self.requests {
-            part.digest().hash(&mut key);
+            part.settle(&pools.requests).hash(&mut key);
         }
-        self.past.hash(&mut key);
+        for part in &mut self.pipes {
+            part.settle(&pools.pipes).hash(&mut key);
+        }
         key.value()
     }
 

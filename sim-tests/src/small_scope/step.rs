@@ -1,6 +1,7 @@
 //! One step of a path: a move, its judgement, and what may come after it.
 
 use std::any::Any;
+use std::num::NonZeroU128;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use super::act::Act;
 use super::moves::{Choice, Kind, Move, choices};
 use super::reduce::reduce;
 use super::scope::Scope;
-use super::state::State;
+use super::part::digest;
+use super::state::{Pools, State};
 use crate::run::Violation;
 
 /// A state that a move leads to, before it has been judged.
@@ -50,8 +52,8 @@ impl Step {
         }
     }
 
-    pub(super) fn key(&mut self) -> u128 {
-        self.state.key()
+    pub(super) fn key(&mut self, pools: &Pools) -> NonZeroU128 {
+        self.state.key(pools)
     }
 
     /// The state, if no promise was broken on the way into it.
@@ -66,6 +68,24 @@ impl Step {
             self.state.judges = Arc::new(self.state.judges.after(&self.seen)?);
         }
         Ok(self.state)
+    }
+
+    /// The same. What judges have said of the same past is not asked again.
+    ///
+    /// # Errors
+    /// The promise that was.
+    pub(super) fn judge_once(mut self, pools: &Pools) -> Result<State, Violation> {
+        if self.unsound.is_some() || self.seen.is_empty() {
+            return self.judge();
+        }
+        let past = digest(&self.state.past);
+        if let Some(judges) = pools.judges.get(past) {
+            self.state.judges = judges;
+            return Ok(self.state);
+        }
+        let mut state = self.judge()?;
+        state.judges = pools.judges.shared(past, state.judges);
+        Ok(state)
     }
 }
 
