@@ -1,7 +1,6 @@
 //! What a move does: one process learns one thing, and its orders are carried out.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use bytes::Bytes;
 use mpcsfaas_core::dispatcher;
@@ -15,12 +14,12 @@ use mpcsfaas_core::worker;
 use mpcsfaas_core::worker::child::{ChildFact, ChildOrder, SlotId};
 use mpcsfaas_transport_sim::history::{Row, Seen, What};
 use mpcsfaas_transport_sim::place::Place;
-use mpcsfaas_transport_sim::plan::{Bend, FOR_GOOD, Fault, Occasion, Trouble};
+use mpcsfaas_transport_sim::plan::{self, Bend, FOR_GOOD, Occasion, Trouble};
 use mpcsfaas_transport_sim::result_of;
 
 use super::moves::Move;
-use super::scope::Scope;
-use super::state::{PATIENCE, Request, Standing, State};
+use super::scope::{Fault, Scope};
+use super::state::{PATIENCE, Request, State};
 
 /// The only function of the world.
 pub(super) const FUNCTION: FunctionId = FunctionId(0xf);
@@ -66,9 +65,9 @@ impl<'s> Act<'s> {
         self.seen.push(Seen { at, what });
     }
 
-    fn strike(&mut self, node: Place, what: Trouble) {
+    pub(super) fn strike(&mut self, node: Place, what: Trouble) {
         let at = self.state.now;
-        self.see(What::Struck(Fault { at, node, what }));
+        self.see(What::Struck(plan::Fault { at, node, what }));
     }
 
     fn make(&mut self, step: Move) {
@@ -88,11 +87,10 @@ impl<'s> Act<'s> {
                 self.step_dispatcher(index, Some(failed));
             }
             Move::Timer(place) => self.wake(place),
-            Move::Resume(place) => {
-                *self.standing(place) = Standing::Up;
-                self.see(What::Over { node: place });
-            }
+            Move::Resume(place) => self.resume(place),
+            Move::StayStill(place) | Move::Pause(place) => self.pause(place),
             Move::Boot(place) => self.boot(place),
+            Move::StayDown(place) => self.stay_down(place),
             Move::Serve(index, request) => self.serve(index, request, false),
             Move::ServeUnheard(index, request) => self.serve(index, request, true),
             Move::LoseRequest(index, request) => {
@@ -101,26 +99,13 @@ impl<'s> Act<'s> {
             Move::Submit => self.submit(),
             Move::ChildEnds(worker, slot) => self.child_ends(worker, slot),
             Move::Cut(pipe) => {
-                self.state.faults.cuts -= 1;
+                self.state.faults.spend(Fault::Cut);
                 self.strike(Place::Worker(self.state.pipes[pipe].worker), Trouble::Cut);
                 self.cut(pipe);
             }
-            Move::Crash(place, after) => self.crash(place, after),
-            Move::Pause(place, time) => {
-                self.state.faults.pauses -= 1;
-                self.strike(place, Trouble::Pause(time));
-                *self.standing(place) = Standing::Still(self.state.now + time);
-            }
+            Move::Crash(place) => self.crash(place),
             Move::Leave(index) => self.ask_to_leave(index),
             Move::Time(at) => self.state.now = at,
-        }
-    }
-
-    fn standing(&mut self, place: Place) -> &mut Standing {
-        match place {
-            Place::Dispatcher(index) => &mut self.state.dispatchers[index].change().standing,
-            Place::Worker(index) => &mut self.state.workers[index].change().standing,
-            Place::Client | Place::Store => unreachable!("nothing befalls the client or the store"),
         }
     }
 
@@ -276,7 +261,7 @@ impl<'s> Act<'s> {
         if unheard {
             let at = asked.asked_at + PATIENCE;
             node.change().failing.push((at, request));
-            self.state.faults.losses -= 1;
+            self.state.faults.spend(Fault::Loss);
             let (on, bend) = (Occasion::Reply(dispatcher), Bend::Lost);
             return self.see(What::Twisted { on, bend });
         }
@@ -329,7 +314,7 @@ impl<'s> Act<'s> {
     }
 
     fn ask_to_leave(&mut self, worker: usize) {
-        self.state.faults.leaves -= 1;
+        self.state.faults.spend(Fault::Leave);
         let node = Place::Worker(worker);
         self.strike(node, Trouble::Leave(FOR_GOOD));
         let process = self.state.workers[worker].process.as_ref();
@@ -337,16 +322,5 @@ impl<'s> Act<'s> {
             process.map_or_else(Vec::new, |process| process.machine.waiting().collect());
         self.see(What::Leaving { node, unstarted });
         self.step_worker(worker, Some(worker::Input::DrainRequested));
-    }
-
-    fn crash(&mut self, place: Place, after: Duration) {
-        self.state.faults.crashes -= 1;
-        self.strike(place, Trouble::Crash(after));
-        let back = Some(self.state.now + after);
-        match place {
-            Place::Dispatcher(index) => self.end_dispatcher(index, back),
-            Place::Worker(index) => self.end_worker(index, back, false),
-            Place::Client | Place::Store => {}
-        }
     }
 }

@@ -24,16 +24,36 @@ const SETTLING: Duration = Duration::from_secs(10);
 /// More moves than this do not fit into that time, unless time stands still.
 const MOST: usize = 20_000;
 
+/// How long the troubles last that are not over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lasts {
+    /// As short as they can.
+    Shortest,
+    /// As long as they can.
+    Longest,
+}
+
 /// Goes from a state to the end.
 ///
 /// # Errors
 /// The first promise that was broken, and the moves that led there.
 pub(super) fn go(scope: &Scope, from: &State) -> Result<(), (Violation, Vec<Move>)> {
-    let mut way = Vec::new();
-    walk(scope, from, &mut way).map_err(|violation| (violation, way))
+    let ways = match from.is_well() {
+        true => &[Lasts::Shortest][..],
+        false => &[Lasts::Shortest, Lasts::Longest],
+    };
+    ways.iter().try_for_each(|lasts| {
+        let mut way = Vec::new();
+        walk(scope, *lasts, from, &mut way).map_err(|violation| (violation, way))
+    })
 }
 
-fn walk(scope: &Scope, from: &State, way: &mut Vec<Move>) -> Result<(), Violation> {
+fn walk(
+    scope: &Scope,
+    lasts: Lasts,
+    from: &State,
+    way: &mut Vec<Move>,
+) -> Result<(), Violation> {
     let mut state = from.clone();
     let (mut healed_at, mut done_at) = (None, None);
     while way.len() < MOST {
@@ -58,7 +78,7 @@ fn walk(scope: &Scope, from: &State, way: &mut Vec<Move>) -> Result<(), Violatio
             };
             return state.judges.finish(&end);
         }
-        let step = next(scope, &state);
+        let step = next(scope, lasts, &state);
         way.push(step);
         state = Step::new(scope, &state, step).judge()?;
     }
@@ -76,10 +96,15 @@ fn is_over(scope: &Scope, now: Instant, healed_at: Instant, done_at: Option<Inst
 }
 
 /// What is due comes first, then what has taken its time; then time passes.
-fn next(scope: &Scope, state: &State) -> Move {
+fn next(scope: &Scope, lasts: Lasts, state: &State) -> Move {
     let choices = choices(scope, state);
     let mut free = choices.iter().filter(|choice| choice.kind == Kind::Free);
-    let due = choices.iter().find(|choice| choice.kind == Kind::Due);
+    let mut due = choices.iter().filter(|choice| choice.kind == Kind::Due);
+    let longer = |step| matches!(step, Move::StayStill(_) | Move::StayDown(_));
+    let due = match lasts {
+        Lasts::Shortest => due.next(),
+        Lasts::Longest => due.clone().find(|choice| longer(choice.step)).or(due.next()),
+    };
     let ripe = |step: &Move| match *step {
         Move::ChildEnds(worker, slot) => ends_at(state, worker, slot) <= state.now,
         _ => true,
@@ -162,7 +187,7 @@ pub(super) fn begin(scope: &Scope, mut state: State) -> State {
     for _ in 0..MOST {
         let step = match calm(&state) {
             true => Move::Submit,
-            false => next(&nobody, &state),
+            false => next(&nobody, Lasts::Shortest, &state),
         };
         match Step::new(scope, &state, step).judge() {
             Ok(next) => state = next,

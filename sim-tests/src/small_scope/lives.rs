@@ -5,20 +5,72 @@ use std::collections::BTreeSet;
 use mpcsfaas_core::dispatcher::{self, Dispatcher};
 use mpcsfaas_core::id::{Incarnation, WorkerId};
 use mpcsfaas_core::store::op::Mode;
-use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::timing::Timing;
 use mpcsfaas_core::wire::message::Flow;
 use mpcsfaas_core::worker::{self, Worker};
 use mpcsfaas_transport_sim::chain::Chain;
 use mpcsfaas_transport_sim::history::What;
 use mpcsfaas_transport_sim::place::Place;
+use mpcsfaas_transport_sim::plan::Trouble;
 use mpcsfaas_transport_sim::tamper::Bugged;
 
 use super::act::Act;
-use super::scope::TIMEOUT;
+use super::scope::{Fault, PAUSES, RETURNS, TIMEOUT};
 use super::state::Standing;
 
 impl Act<'_> {
+    fn standing(&mut self, place: Place) -> Option<&mut Standing> {
+        match place {
+            Place::Dispatcher(index) => Some(&mut self.state.dispatchers[index].change().standing),
+            Place::Worker(index) => Some(&mut self.state.workers[index].change().standing),
+            Place::Client | Place::Store => None,
+        }
+    }
+
+    pub(super) fn resume(&mut self, place: Place) {
+        if let Some(standing) = self.standing(place) {
+            *standing = Standing::Up;
+            self.see(What::Over { node: place });
+        }
+    }
+
+    /// A process stands still for the shortest of the pauses, or for the next one instead. Judges see
+    /// two pauses in a row.
+    pub(super) fn pause(&mut self, place: Place) {
+        let now = self.state.now;
+        let Some(standing) = self.standing(place) else {
+            return;
+        };
+        let (pause, time) = match *standing {
+            Standing::Still(_, pause) => (pause + 1, PAUSES[pause + 1] - PAUSES[pause]),
+            Standing::Up | Standing::Down(..) | Standing::Gone => (0, PAUSES[0]),
+        };
+        *standing = Standing::Still(now + time, pause);
+        if pause == 0 {
+            self.state.faults.spend(Fault::Pause);
+        }
+        self.strike(place, Trouble::Pause(time));
+    }
+
+    pub(super) fn crash(&mut self, place: Place) {
+        self.state.faults.spend(Fault::Crash);
+        self.strike(place, Trouble::Crash(RETURNS[0]));
+        let down = Standing::Down(self.state.now + RETURNS[0], 0);
+        match place {
+            Place::Dispatcher(index) => self.end_dispatcher(index, down),
+            Place::Worker(index) => self.end_worker(index, down, false),
+            Place::Client | Place::Store => {}
+        }
+    }
+
+    /// Another process comes after the next of the times only.
+    pub(super) fn stay_down(&mut self, place: Place) {
+        if let Some(Standing::Down(until, time)) = self.standing(place) {
+            *until = *until + (RETURNS[*time + 1] - RETURNS[*time]);
+            *time += 1;
+        }
+    }
+
     /// Starts a process at a place that is empty.
     pub(super) fn boot(&mut self, place: Place) {
         self.see(What::Arrived(place));
@@ -63,10 +115,10 @@ impl Act<'_> {
     }
 
     /// A dispatcher's process is gone. Its connections are refused one by one.
-    pub(super) fn end_dispatcher(&mut self, index: usize, back: Option<Instant>) {
+    pub(super) fn end_dispatcher(&mut self, index: usize, down: Standing) {
         let node = self.state.dispatchers[index].change();
         node.life += 1;
-        node.standing = Standing::Down(back);
+        node.standing = down;
         node.process = None;
         node.facts.clear();
         node.doorbell = false;
@@ -76,10 +128,10 @@ impl Act<'_> {
     }
 
     /// A worker's process is gone, and its children with it.
-    pub(super) fn end_worker(&mut self, index: usize, back: Option<Instant>, by_itself: bool) {
+    pub(super) fn end_worker(&mut self, index: usize, down: Standing, by_itself: bool) {
         let node = self.state.workers[index].change();
         node.life += 1;
-        node.standing = Standing::Down(back);
+        node.standing = down;
         node.process = None;
         node.facts.clear();
         node.refusals = 0;
@@ -93,7 +145,7 @@ impl Act<'_> {
 
     /// A worker ends by itself, and nobody takes its place.
     pub(super) fn leave(&mut self, index: usize) {
-        self.end_worker(index, None, true);
+        self.end_worker(index, Standing::Gone, true);
     }
 
     /// Which live workers a dispatcher has just given up, although they are in the session that it

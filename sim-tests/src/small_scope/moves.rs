@@ -1,12 +1,10 @@
 //! What may happen next in a state.
 
-use std::time::Duration;
-
 use mpcsfaas_core::machine::Machine;
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_transport_sim::place::Place;
 
-use super::scope::{PAUSES, RETURNS, Scope};
+use super::scope::{Fault, PAUSES, RETURNS, Scope};
 use super::state::{Down, Standing, State, Up};
 
 /// One step. Numbers are places in the lists of the state it is a move of.
@@ -30,8 +28,12 @@ pub(super) enum Move {
     Timer(Place),
     /// A process goes on after it stood still.
     Resume(Place),
+    /// It stands still for longer.
+    StayStill(Place),
     /// A process starts.
     Boot(Place),
+    /// Nobody starts one yet.
+    StayDown(Place),
     /// The store carries out a request of a dispatcher.
     Serve(usize, usize),
     /// The same, and the answer is lost.
@@ -44,10 +46,10 @@ pub(super) enum Move {
     ChildEnds(usize, usize),
     /// The connection of a worker is cut.
     Cut(usize),
-    /// A process ends without a word, and another comes after so long.
-    Crash(Place, Duration),
-    /// A process stands still for so long.
-    Pause(Place, Duration),
+    /// A process ends without a word.
+    Crash(Place),
+    /// A process stands still.
+    Pause(Place),
     /// A worker is asked to leave.
     Leave(usize),
     /// Nothing happens until then.
@@ -124,7 +126,7 @@ impl List {
             self.due(below, Move::Down(index));
         }
         let whole = !pipe.is_cut && !matches!(pipe.down.back(), Some(Down::End { .. }));
-        if whole && state.faults.cuts > 0 {
+        if whole && state.faults.has(Fault::Cut) {
             self.add(below, Kind::Fault, Move::Cut(index));
         }
     }
@@ -168,31 +170,34 @@ impl List {
         if timer.is_some_and(|at| at <= state.now) {
             self.due(place, Move::Timer(place));
         }
-        if state.faults.leaves > 0 && !process.machine.is_leaving_work() {
+        if state.faults.has(Fault::Leave) && !process.machine.is_leaving_work() {
             self.add(place, Kind::Fault, Move::Leave(index));
         }
     }
 
     /// Starts, ends and pauses.
     fn life(&mut self, state: &State, place: Place, standing: Standing) {
-        if standing.is_over(state.now) {
-            self.due(
-                place,
-                match standing {
-                    Standing::Still(_) => Move::Resume(place),
-                    Standing::Up | Standing::Down(_) => Move::Boot(place),
-                },
-            );
-        }
-        if state.faults.crashes > 0 && !matches!(standing, Standing::Down(_)) {
-            for after in RETURNS {
-                self.add(place, Kind::Fault, Move::Crash(place, after));
+        match standing {
+            Standing::Still(until, pause) if until <= state.now => {
+                self.due(place, Move::Resume(place));
+                if pause + 1 < PAUSES.len() {
+                    self.due(place, Move::StayStill(place));
+                }
             }
-        }
-        if state.faults.pauses > 0 && standing.is_up() {
-            for time in PAUSES {
-                self.add(place, Kind::Fault, Move::Pause(place, time));
+            Standing::Down(until, time) if until <= state.now => {
+                self.due(place, Move::Boot(place));
+                if time + 1 < RETURNS.len() {
+                    self.due(place, Move::StayDown(place));
+                }
             }
+            Standing::Up | Standing::Still(..) | Standing::Down(..) | Standing::Gone => {}
+        }
+        let there = matches!(standing, Standing::Up | Standing::Still(..));
+        if there && state.faults.has(Fault::Crash) {
+            self.add(place, Kind::Fault, Move::Crash(place));
+        }
+        if standing.is_up() && state.faults.has(Fault::Pause) {
+            self.add(place, Kind::Fault, Move::Pause(place));
         }
     }
 
@@ -203,7 +208,7 @@ impl List {
                 self.due(Place::Store, Move::Serve(dispatcher, index));
                 if node.process.is_none() || request.life != node.life {
                     self.due(Place::Store, Move::LoseRequest(dispatcher, index));
-                } else if state.faults.losses > 0 {
+                } else if state.faults.has(Fault::Loss) {
                     let step = Move::ServeUnheard(dispatcher, index);
                     self.add(Place::Store, Kind::Fault, step);
                 }

@@ -8,7 +8,7 @@ use mpcsfaas_core::wire::message::Flow;
 use mpcsfaas_transport_sim::Tampers;
 use mpcsfaas_transport_sim::place::Place;
 use mpcsfaas_transport_sim::plan::{
-    Ending, FOR_GOOD, Fault, Plan, Shape, Submit, Trouble, WorkerShape,
+    self, Ending, FOR_GOOD, Plan, Shape, Submit, Trouble, WorkerShape,
 };
 
 /// How long an attempt runs on the fair way to the end: longer than the silence after which a worker
@@ -26,7 +26,7 @@ pub(super) const PAUSES: [Duration; 3] = [
     Duration::from_secs(12),
 ];
 
-/// After which time another process takes the place of one that crashed: at once, or when the lease
+/// After which time another process may take the place of one that crashed: soon, or when the lease
 /// of a dispatcher is over.
 pub(super) const RETURNS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(12)];
 
@@ -54,8 +54,8 @@ pub struct Scope {
     pub tampers: Tampers,
 }
 
-/// How often each kind of trouble may strike, wherever it likes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+/// How often each kind of trouble may strike, wherever and whenever it likes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Faults {
     /// A connection between a worker and a dispatcher is cut.
     pub cuts: u8,
@@ -67,6 +67,18 @@ pub struct Faults {
     pub losses: u8,
     /// A worker is asked to leave.
     pub leaves: u8,
+    /// The most in all.
+    pub in_all: u8,
+}
+
+/// Kinds of trouble.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Fault {
+    Cut,
+    Crash,
+    Pause,
+    Loss,
+    Leave,
 }
 
 impl Faults {
@@ -77,18 +89,41 @@ impl Faults {
         pauses: 1,
         losses: 1,
         leaves: 0,
+        in_all: 4,
     };
 
-    /// How many may strike, in all.
-    pub const fn total(&self) -> u32 {
+    /// The most that can strike, if each kind strikes as often as it may.
+    pub const fn sum(&self) -> u32 {
         let Faults {
             cuts,
             crashes,
             pauses,
             losses,
             leaves,
+            ..
         } = *self;
         cuts as u32 + crashes as u32 + pauses as u32 + losses as u32 + leaves as u32
+    }
+
+    /// Whether one of this kind may still strike.
+    pub(super) fn has(mut self, fault: Fault) -> bool {
+        self.in_all > 0 && *self.of(fault) > 0
+    }
+
+    /// One has struck.
+    pub(super) fn spend(&mut self, fault: Fault) {
+        *self.of(fault) -= 1;
+        self.in_all -= 1;
+    }
+
+    fn of(&mut self, fault: Fault) -> &mut u8 {
+        match fault {
+            Fault::Cut => &mut self.cuts,
+            Fault::Crash => &mut self.crashes,
+            Fault::Pause => &mut self.pauses,
+            Fault::Loss => &mut self.losses,
+            Fault::Leave => &mut self.leaves,
+        }
     }
 }
 
@@ -136,7 +171,7 @@ impl Scope {
             at_most_once: false,
         });
         // That somebody may leave is all that a bound depends on.
-        let leave = Fault {
+        let leave = plan::Fault {
             at: Instant::ZERO,
             node: Place::Worker(0),
             what: Trouble::Leave(FOR_GOOD),

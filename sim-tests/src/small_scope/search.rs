@@ -48,14 +48,10 @@ pub struct Level {
 
 /// What a search came to.
 #[derive(Clone, Debug)]
-pub struct Found {
-    /// Levels that are complete, from the beginning on.
-    pub levels: Vec<Level>,
-    /// States of a level that is not complete.
-    pub beyond: u64,
-    /// Whether there is nothing further.
-    pub exhausted: bool,
-    /// The shortest path that breaks a promise.
+pub(super) struct Found {
+    pub(super) levels: Vec<Level>,
+    pub(super) beyond: u64,
+    pub(super) exhausted: bool,
     pub(super) broken: Option<Broken>,
 }
 
@@ -107,7 +103,7 @@ struct Search<'s> {
 }
 
 /// Searches from a state.
-pub(super) fn search(scope: &Scope, start: State, limits: Limits) -> Found {
+pub(super) fn search(scope: &Scope, start: &State, limits: Limits) -> Found {
     let pools = Pools::default();
     let root = split(start.clone().key(&pools));
     let search = Search {
@@ -123,7 +119,7 @@ pub(super) fn search(scope: &Scope, start: State, limits: Limits) -> Found {
         over: AtomicBool::new(false),
         broken: Mutex::default(),
     };
-    search.run(start)
+    search.run(start.clone())
 }
 
 impl Search<'_> {

@@ -23,7 +23,7 @@ use mpcsfaas_transport_sim::tamper::{Bugged, TamperStore};
 use super::act::FUNCTION;
 use super::judges::{Judges, Past};
 use super::part::{Digest, Known, Part, Pool};
-use super::scope::{Faults, Scope};
+use super::scope::{Faults, RETURNS, Scope};
 
 /// The store's clock when the world begins, in milliseconds since the Unix epoch.
 const WALL_EPOCH: u64 = 1_700_000_000_000;
@@ -75,10 +75,12 @@ impl Pools {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Standing {
     Up,
-    /// It stands still until then.
-    Still(Instant),
-    /// There is none; another comes then, if one does.
-    Down(Option<Instant>),
+    /// It stands still until then at least; for which of the pauses.
+    Still(Instant, usize),
+    /// There is none; another may come then; after which of the times.
+    Down(Instant, usize),
+    /// It has left for good.
+    Gone,
 }
 
 /// A dispatcher's place.
@@ -181,7 +183,7 @@ impl State {
             store,
             tamper: scope.tampers.store.map(|make| make()),
         };
-        let starts = |place| Standing::Down(Some(Scope::starts(place)));
+        let starts = |place| Standing::Down(Scope::starts(place), RETURNS.len() - 1);
         let dispatchers = (0..scope.dispatchers).map(|index| {
             Part::new(DispatcherNode {
                 life: 0,
@@ -255,7 +257,7 @@ impl State {
 
     /// Whether everybody who has not left is up and goes on.
     pub(super) fn is_well(&self) -> bool {
-        let well = |standing: Standing| matches!(standing, Standing::Up | Standing::Down(None));
+        let well = |standing: Standing| matches!(standing, Standing::Up | Standing::Gone);
         self.dispatchers.iter().all(|node| well(node.standing))
             && self.workers.iter().all(|node| well(node.standing))
             && self.dispatchers.iter().all(|node| node.failing.is_empty())
@@ -310,19 +312,11 @@ impl Standing {
         self == Standing::Up
     }
 
-    /// Whether it goes on, or comes back, now.
-    pub(super) fn is_over(self, now: Instant) -> bool {
-        match self {
-            Standing::Still(until) | Standing::Down(Some(until)) => until <= now,
-            Standing::Up | Standing::Down(None) => false,
-        }
-    }
-
     fn deadline(self, own: impl FnOnce() -> Option<Instant>) -> Option<Instant> {
         match self {
             Standing::Up => own(),
-            Standing::Still(until) | Standing::Down(Some(until)) => Some(until),
-            Standing::Down(None) => None,
+            Standing::Still(until, _) | Standing::Down(until, _) => Some(until),
+            Standing::Gone => None,
         }
     }
 }
