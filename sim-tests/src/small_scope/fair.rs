@@ -21,8 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long after the last task the sessions may take to settle.
 const SETTLING: Duration = Duration::from_secs(10);
 
-/// More moves than this do not fit into that time, unless time stands still.
-const MOST: usize = 20_000;
+/// More moves than this at one instant are a loop in which time stands still.
+const CROWD: usize = 1_000;
+
+/// The beginning takes fewer moves.
+const MOST: usize = 10_000;
 
 /// How long the troubles last that are not over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,15 +51,11 @@ pub(super) fn go(scope: &Scope, from: &State) -> Result<(), (Violation, Vec<Move
     })
 }
 
-fn walk(
-    scope: &Scope,
-    lasts: Lasts,
-    from: &State,
-    way: &mut Vec<Move>,
-) -> Result<(), Violation> {
+fn walk(scope: &Scope, lasts: Lasts, from: &State, way: &mut Vec<Move>) -> Result<(), Violation> {
     let mut state = from.clone();
     let (mut healed_at, mut done_at) = (None, None);
-    while way.len() < MOST {
+    let mut crowd = 0;
+    while crowd < CROWD {
         if healed_at.is_none() && state.is_well() {
             healed_at = Some(state.now);
             let at = state.now;
@@ -80,6 +79,10 @@ fn walk(
         }
         let step = next(scope, lasts, &state);
         way.push(step);
+        crowd = match step {
+            Move::Time(_) => 0,
+            _ => crowd + 1,
+        };
         state = Step::new(scope, &state, step).judge()?;
     }
     Err(Violation {
@@ -103,7 +106,10 @@ fn next(scope: &Scope, lasts: Lasts, state: &State) -> Move {
     let longer = |step| matches!(step, Move::StayStill(_) | Move::StayDown(_));
     let due = match lasts {
         Lasts::Shortest => due.next(),
-        Lasts::Longest => due.clone().find(|choice| longer(choice.step)).or(due.next()),
+        Lasts::Longest => due
+            .clone()
+            .find(|choice| longer(choice.step))
+            .or(due.next()),
     };
     let ripe = |step: &Move| match *step {
         Move::ChildEnds(worker, slot) => ends_at(state, worker, slot) <= state.now,

@@ -93,7 +93,7 @@ impl Faults {
     };
 
     /// The most that can strike, if each kind strikes as often as it may.
-    pub const fn sum(&self) -> u32 {
+    pub const fn sum(&self) -> u8 {
         let Faults {
             cuts,
             crashes,
@@ -102,7 +102,7 @@ impl Faults {
             leaves,
             ..
         } = *self;
-        cuts as u32 + crashes as u32 + pauses as u32 + losses as u32 + leaves as u32
+        cuts + crashes + pauses + losses + leaves
     }
 
     /// Whether one of this kind may still strike.

@@ -128,9 +128,7 @@ impl Search<'_> {
             parent: self.root,
             choice: u16::MAX,
         };
-        lock(self.shard(self.root))
-            .known
-            .insert(self.root, here);
+        lock(self.shard(self.root)).known.insert(self.root, here);
         let mut found = Found {
             levels: Vec::new(),
             beyond: 0,

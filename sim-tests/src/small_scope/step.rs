@@ -10,9 +10,9 @@ use mpcsfaas_transport_sim::history::Seen;
 
 use super::act::Act;
 use super::moves::{Choice, Kind, Move, choices};
+use super::part::digest;
 use super::reduce::reduce;
 use super::scope::Scope;
-use super::part::digest;
 use super::state::{Pools, State};
 use crate::run::Violation;
 

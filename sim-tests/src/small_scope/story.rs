@@ -82,9 +82,10 @@ fn words(state: &State, step: Move) -> Option<Words> {
         Move::Resume(node) => life(node, "goes on".to_owned()),
         Move::StayStill(node) => fault(node, format!("pause, in all {:?}", pause(state, node))),
         Move::Boot(node) => life(node, "starts".to_owned()),
-        Move::StayDown(node) => {
-            life(node, format!("stays down, in all {:?}", RETURNS[RETURNS.len() - 1]))
-        }
+        Move::StayDown(node) => life(
+            node,
+            format!("stays down, in all {:?}", RETURNS[RETURNS.len() - 1]),
+        ),
         Move::Serve(index, request) => serve(state, index, request, ""),
         Move::ServeUnheard(index, request) => {
             serve(state, index, request, " (FAULT: the answer is lost)")
@@ -97,7 +98,13 @@ fn words(state: &State, step: Move) -> Option<Words> {
         Move::Submit => {
             let task = Scope::task(state.submitted);
             let task = TaskRef { task, attempt: 0 };
-            (Kind::Client, Place::Client, None, "submits".to_owned(), Some(task))
+            (
+                Kind::Client,
+                Place::Client,
+                None,
+                "submits".to_owned(),
+                Some(task),
+            )
         }
         Move::ChildEnds(worker, slot) => {
             let task = state.workers[worker].children[slot].map(|(task, _): (_, Instant)| task);
@@ -125,7 +132,10 @@ fn pause(state: &State, node: Place) -> std::time::Duration {
 
 fn read_up(state: &State, pipe: usize) -> Words {
     let pipe = &state.pipes[pipe];
-    let (node, from) = (Place::Dispatcher(pipe.dispatcher), Place::Worker(pipe.worker));
+    let (node, from) = (
+        Place::Dispatcher(pipe.dispatcher),
+        Place::Worker(pipe.worker),
+    );
     match pipe.up.front() {
         Some(Up::Message(message)) => {
             let (what, task) = from_worker(message);
@@ -140,7 +150,10 @@ fn read_up(state: &State, pipe: usize) -> Words {
 
 fn read_down(state: &State, pipe: usize) -> Words {
     let pipe = &state.pipes[pipe];
-    let (node, from) = (Place::Worker(pipe.worker), Place::Dispatcher(pipe.dispatcher));
+    let (node, from) = (
+        Place::Worker(pipe.worker),
+        Place::Dispatcher(pipe.dispatcher),
+    );
     match pipe.down.front() {
         Some(Down::Message(message)) => {
             let (what, task) = from_dispatcher(message);
@@ -184,7 +197,10 @@ fn fact(state: &State, node: Place) -> Words {
                     ..
                 }) => {
                     let (task, attempt) = (*task, *attempt);
-                    (format!("reads the reply of child {slot}"), Some(TaskRef { task, attempt }))
+                    (
+                        format!("reads the reply of child {slot}"),
+                        Some(TaskRef { task, attempt }),
+                    )
                 }
                 Some(ChildFact::Exited { slot, .. }) => (format!("child {slot} has ended"), None),
                 Some(ChildFact::Ready { slot, .. }) => (format!("child {slot} is ready"), None),

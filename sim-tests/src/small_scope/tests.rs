@@ -1,54 +1,88 @@
-//! The search finds what there is to find, the same with any number of threads, and nothing in a
-//! world without a bug.
+//! What the search lives on: moves that are left out come to the same, and threads change nothing.
 
-use std::num::NonZeroUsize;
+use std::collections::{BTreeSet, VecDeque};
+use std::num::{NonZeroU128, NonZeroUsize};
 
+use super::moves::{Kind, Move, choices};
+use super::state::Pools;
+use super::step::{Step, moves};
 use super::*;
-use crate::bugs;
-use crate::trace::{View, text};
 
-fn limits(depth: usize) -> Limits {
-    Limits {
-        depth: std::env::var("DEPTH").map_or(depth, |d| d.parse().unwrap()),
-        time: Some(Duration::from_secs(
-            std::env::var("SECS").map_or(30, |d| d.parse().unwrap()),
-        )),
-        states: 20_000_000,
-        ends: std::env::var("ENDS").map_or(100, |d| d.parse().unwrap()),
-        threads: std::env::var("THREADS").map_or(NonZeroUsize::MIN, |d| d.parse().unwrap()),
+/// The keys of all states that may follow at this instant and in which nothing is due.
+fn still_states(
+    scope: &Scope,
+    from: &State,
+    pools: &Pools,
+    tried: fn(&Scope, &State) -> Vec<Move>,
+) -> (BTreeSet<NonZeroU128>, usize) {
+    let mut known = BTreeSet::new();
+    let mut still = BTreeSet::new();
+    let mut ahead = VecDeque::from([from.clone()]);
+    while let Some(mut state) = ahead.pop_front() {
+        let key = state.key(pools);
+        if !known.insert(key) {
+            continue;
+        }
+        if choices(scope, &state)
+            .iter()
+            .all(|choice| choice.kind != Kind::Due)
+        {
+            still.insert(key);
+        }
+        for step in tried(scope, &state) {
+            if !matches!(step, Move::Time(_)) {
+                ahead.push_back(Step::new(scope, &state, step).judge().unwrap());
+            }
+        }
+    }
+    (still, known.len())
+}
+
+fn every_move(scope: &Scope, state: &State) -> Vec<Move> {
+    let all = choices(scope, state);
+    all.into_iter().map(|choice| choice.step).collect()
+}
+
+fn one_fault() -> Scope {
+    let faults = Faults {
+        in_all: 1,
+        ..Faults::ONE_EACH
+    };
+    Scope {
+        faults,
+        ..Scope::default()
     }
 }
 
 #[test]
-fn try_it() {
-    let mut scope = Scope::default();
-    if let Ok(bug) = std::env::var("BUG") {
-        scope.tampers = bugs::named(&bug).unwrap().tampers;
-    }
-    if let Ok(f) = std::env::var("FAULTS") {
-        let f: Vec<u8> = f.split(',').map(|n| n.parse().unwrap()).collect();
-        scope.faults = Faults {
-            cuts: f[0],
-            crashes: f[1],
-            pauses: f[2],
-            losses: f[3],
-            leaves: f[4],
-            in_all: f[5],
+fn orders_that_are_left_out_come_to_the_same() {
+    for dispatchers in [1, 2] {
+        let scope = Scope {
+            dispatchers,
+            ..one_fault()
         };
+        let pools = Pools::default();
+        let start = fair::begin(&scope, State::new(&scope));
+        let (all, visited) = still_states(&scope, &start, &pools, every_move);
+        let (some, fewer) = still_states(&scope, &start, &pools, moves);
+        assert!(all.len() > 100, "{}", all.len());
+        assert_eq!(all, some);
+        assert!(fewer < visited, "{fewer} of {visited}");
     }
-    if let Ok(t) = std::env::var("TASKS") {
-        scope.tasks = t.parse().unwrap();
-    }
-    if let Ok(t) = std::env::var("DISPATCHERS") {
-        scope.dispatchers = t.parse().unwrap();
-    }
-    let found = exhaust(&scope, &limits(12));
-    for level in &found.levels {
-        println!("{level:?}");
-    }
-    println!("{} states {} moves {:?}", found.states(), found.moves(), found.took);
-    if let Some(broken) = &found.counterexample {
-        println!("{}", text::render(&broken.story, View::ALL));
-        println!("{} {} {}", broken.violation, broken.steps, broken.fair_steps);
-    }
+}
+
+#[test]
+fn threads_change_nothing() {
+    let limits = |threads| Limits {
+        depth: 9,
+        time: None,
+        states: u64::MAX,
+        ends: 10,
+        threads: NonZeroUsize::new(threads).unwrap(),
+    };
+    let one = exhaust(&Scope::default(), &limits(1));
+    let two = exhaust(&Scope::default(), &limits(2));
+    assert_eq!(one.levels, two.levels);
+    assert_eq!(one.counterexample, None);
+    assert_eq!(one.depth(), 9);
 }
