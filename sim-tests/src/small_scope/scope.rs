@@ -116,7 +116,7 @@ impl Faults {
         self.in_all -= 1;
     }
 
-    fn of(&mut self, fault: Fault) -> &mut u8 {
+    pub(super) fn of(&mut self, fault: Fault) -> &mut u8 {
         match fault {
             Fault::Cut => &mut self.cuts,
             Fault::Crash => &mut self.crashes,
