@@ -278,7 +278,7 @@ fn broken(promise: &'static str, world: &World, what: String) -> Violation {
 }
 
 /// The same text with tasks named as in the story: `t14` instead of a UUID.
-fn in_short(text: &str, number: impl Fn(TaskId) -> Option<u128>) -> String {
+pub(crate) fn in_short(text: &str, number: impl Fn(TaskId) -> Option<u128>) -> String {
     /// How long a UUID is.
     const UUID: usize = 36;
     let mut short = String::with_capacity(text.len());

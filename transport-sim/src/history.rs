@@ -4,16 +4,19 @@
 //! the original's processes as it judges ours.
 
 use mpcsfaas_core::id::{Attempt, Incarnation, Session, TaskId};
+use mpcsfaas_core::store::Row as StoreRow;
 use mpcsfaas_core::store::op::{EndReason, Submitted};
 use mpcsfaas_core::task::{FailureKind, Status};
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::wire::message::TaskRef;
 
+use crate::chain::Chain;
+use crate::children::attempt_of;
 use crate::place::Place;
 use crate::plan::{Bend, Fault, Occasion};
 
 /// Something that was seen, and when.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Seen {
     /// World time, which no node's clock shows.
     pub at: Instant,
@@ -22,7 +25,7 @@ pub struct Seen {
 }
 
 /// What can be seen.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum What {
     /// The client sent a task, perhaps again.
     Submitted {
@@ -170,6 +173,37 @@ pub struct Row {
     pub given_back: Option<EndReason>,
     /// How it ended.
     pub outcome: Option<Ended>,
+}
+
+impl Row {
+    /// What a judge sees of a row.
+    pub fn of(task: TaskId, row: &StoreRow) -> Row {
+        Row {
+            task,
+            status: row.status,
+            attempt: row.attempt,
+            owner: match row.status {
+                Status::Running => row.holder.as_ref().map(|holder| holder.dispatcher),
+                Status::Queued | Status::Completed | Status::Failed => None,
+            },
+            seat: row.seat,
+            losses: row.losses,
+            marked: row.marked,
+            given_back: match (&row.holder, row.past.last()) {
+                (None, Some(past)) if past.attempt == row.attempt => Some(past.reason),
+                _ => None,
+            },
+            outcome: row.outcome.as_ref().map(|outcome| Ended {
+                digest: Chain::of(outcome),
+                result_of: outcome
+                    .result
+                    .as_ref()
+                    .ok()
+                    .and_then(|bytes| attempt_of(bytes)),
+                failure: outcome.result.as_ref().err().map(|failure| failure.kind),
+            }),
+        }
+    }
 }
 
 /// How a task ended, as far as it matters to a judge.

@@ -1,6 +1,6 @@
 //! The story of a run, told while it happens, if somebody wants to hear it.
 
-mod words;
+pub(crate) mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;

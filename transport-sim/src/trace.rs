@@ -4,6 +4,7 @@ use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::wire::message::TaskRef;
 
 use crate::place::Place;
+pub use crate::telling::words::{from_dispatcher, from_worker, op, reply};
 
 /// One event.
 #[derive(Clone, PartialEq, Eq, Debug)]

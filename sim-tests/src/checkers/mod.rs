@@ -34,7 +34,7 @@ pub use self::setting::Setting;
 use crate::oracle::Oracle;
 
 /// Judges one promise.
-pub trait Checker {
+pub trait Checker: Fork + std::fmt::Debug + Send + Sync {
     /// Which, such as `P7`.
     fn promise(&self) -> &'static str;
 
@@ -54,6 +54,18 @@ pub trait Checker {
 
     /// How often its premise held: a checker whose premise never held has judged nothing.
     fn premises(&self) -> u64;
+}
+
+/// A copy behind a pointer, so that a search can go on in two ways. Whatever is `Clone` has it.
+pub trait Fork {
+    /// The same once more.
+    fn fork(&self) -> Box<dyn Checker>;
+}
+
+impl<C: Checker + Clone + 'static> Fork for C {
+    fn fork(&self) -> Box<dyn Checker> {
+        Box::new(self.clone())
+    }
 }
 
 /// All checkers, fresh.

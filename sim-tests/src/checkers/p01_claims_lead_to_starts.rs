@@ -10,7 +10,7 @@ use super::Checker;
 const VAIN: u32 = 10;
 
 /// Counts the claims of each task since it was last started.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ClaimsLeadToStarts {
     tasks: ByTask<Vain>,
     claims: u64,

@@ -22,7 +22,7 @@ use super::{Checker, Setting};
 const SAMPLE: u64 = 8;
 
 /// Compares how long tasks are queued with how long workers are idle.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct NobodyBlocksAnother {
     clean: Clean,
     patience: Duration,

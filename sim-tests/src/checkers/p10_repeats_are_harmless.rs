@@ -19,7 +19,7 @@ use super::{Checker, Setting};
 use crate::oracle::is_a_workers_word;
 
 /// Remembers the last repeat, and which attempts have started and stopped.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RepeatsAreHarmless {
     /// How long a stranger's word takes into the store, if it is believed.
     hearsay: Duration,

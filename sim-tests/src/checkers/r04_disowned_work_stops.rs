@@ -17,7 +17,7 @@ use super::each::Each;
 use super::{Checker, Setting};
 
 /// Waits for cancelled tasks to stop.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct DisownedWorkStops {
     clean: Clean,
     patience: Duration,

@@ -7,7 +7,7 @@ use mpcsfaas_transport_sim::history::{Seen, What};
 use super::Checker;
 
 /// Looks at the reason of each give-back.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct OwnersKnowTheirTasks {
     given_back: u64,
 }

@@ -9,7 +9,7 @@ use mpcsfaas_transport_sim::history::{Seen, What};
 use super::Checker;
 
 /// Compares each acknowledgement with the row.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ResultsAreKeptUntilCommitted {
     rows: ByTask<(Status, Attempt)>,
     acknowledged: u64,

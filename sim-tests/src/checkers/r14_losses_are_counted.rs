@@ -11,7 +11,7 @@ use super::Checker;
 const MAX_LOSSES: u32 = 3;
 
 /// Remembers the last row of each task.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct LossesAreCounted {
     rows: ByTask<Row>,
     charged: u64,

@@ -7,7 +7,7 @@ use mpcsfaas_transport_sim::history::{Seen, What};
 use super::Checker;
 
 /// Looks at the reason of each task that the store calls lost.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct AtMostOnceIsNotGivenUpEarly {
     lost: u64,
 }

@@ -47,7 +47,7 @@ impl View {
 }
 
 /// Short names of the tasks of a run: `t7`, and `t7.2` for its second attempt.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Names {
     /// The number of each task.
     numbers: BTreeMap<TaskId, u128>,

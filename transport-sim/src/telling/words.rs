@@ -19,7 +19,8 @@ pub(super) fn message(body: &Body) -> (String, Vec<TaskRef>) {
     }
 }
 
-fn from_worker(message: &FromWorker) -> (String, Vec<TaskRef>) {
+/// What a worker says in some words, and the tasks that it is about.
+pub fn from_worker(message: &FromWorker) -> (String, Vec<TaskRef>) {
     let (what, tasks) = match &message.body {
         ToDispatcher::Hello(hello) => {
             let (running, finished) = (hello.running.len(), hello.finished.len());
@@ -45,7 +46,8 @@ fn from_worker(message: &FromWorker) -> (String, Vec<TaskRef>) {
     (numbered(&what, message.session, message.number), tasks)
 }
 
-fn from_dispatcher(message: &FromDispatcher) -> (String, Vec<TaskRef>) {
+/// The same of a dispatcher.
+pub fn from_dispatcher(message: &FromDispatcher) -> (String, Vec<TaskRef>) {
     let (what, tasks) = match &message.body {
         ToWorker::Welcome { .. } => ("Welcome".to_owned(), Vec::new()),
         ToWorker::Run(runs) => {
@@ -66,7 +68,8 @@ fn numbered(what: &str, session: Session, number: u64) -> String {
     format!("{what} [s{session} #{number}]")
 }
 
-pub(super) fn op(op: &Op) -> (String, Vec<TaskRef>) {
+/// The same of a request to the store.
+pub fn op(op: &Op) -> (String, Vec<TaskRef>) {
     match op {
         Op::Claim(claim) => (
             format!("Claim #{} up to {}", claim.number, claim.max),
@@ -92,7 +95,8 @@ pub(super) fn op(op: &Op) -> (String, Vec<TaskRef>) {
     }
 }
 
-pub(super) fn reply(reply: &Reply) -> String {
+/// The store's answer in some words.
+pub fn reply(reply: &Reply) -> String {
     match reply {
         Reply::Claimed(tasks) => format!("Claimed {}", tasks.len()),
         Reply::Committed(verdicts) => format!("Committed {verdicts:?}"),

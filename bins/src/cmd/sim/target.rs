@@ -45,7 +45,8 @@ const MODES: [Choice<Mode>; 4] = [
     ),
 ];
 
-fn bugs() -> impl Iterator<Item = Choice<Bug>> {
+/// Planted bugs, for an argument.
+pub(super) fn bugs() -> impl Iterator<Item = Choice<Bug>> {
     bugs::ALL.into_iter().map(|bug| (bug.name, bug.what, bug))
 }
 
