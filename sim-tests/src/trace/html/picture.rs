@@ -190,7 +190,7 @@ impl Picture {
         let mut points = [traffic.points, lanes.points].concat();
         points.sort_by_key(|point| (point.at, point.number));
         let healed = run.history.iter().find(|seen| seen.what == What::Healed);
-        Picture {
+        let mut picture = Picture {
             caption,
             hash: format!("{:016x}", run.hash),
             violation: run.violation.as_ref().map(Broken::of),
@@ -209,7 +209,33 @@ impl Picture {
             bands: lanes.bands,
             lives: lanes.lives,
             words: index.words,
+        };
+        picture.forget_tasks();
+        picture
+    }
+
+    /// Of a long run's tasks, only those that something is here of are known.
+    fn forget_tasks(&mut self) {
+        let arrows = self.arrows.iter_mut().map(|arrow| &mut arrow.tasks);
+        let points = self.points.iter_mut().map(|point| &mut point.tasks);
+        let pairs = arrows
+            .chain(points)
+            .flat_map(|tasks| tasks.chunks_exact_mut(2));
+        let bars = self.bars.iter_mut().map(|bar| &mut bar.task);
+        let mut named: Vec<&mut usize> = pairs.map(|pair| &mut pair[0]).chain(bars).collect();
+        let used: BTreeSet<usize> = named.iter().map(|task| **task).collect();
+        let places: BTreeMap<usize, usize> = used.into_iter().zip(0..).collect();
+        self.rows.retain(|row| places.contains_key(&row.task));
+        named.extend(self.rows.iter_mut().map(|row| &mut row.task));
+        for task in named {
+            *task = places.get(task).copied().unwrap_or_default();
         }
+        let mut place = 0..;
+        self.tasks.retain(|_| {
+            place
+                .next()
+                .is_some_and(|place| places.contains_key(&place))
+        });
     }
 }
 

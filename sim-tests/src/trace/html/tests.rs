@@ -321,24 +321,40 @@ fn a_broken_promise_is_marked_at_its_time_with_its_words() {
     assert_eq!((&last[2], &last[0]), (&json!("COMPLETED"), &broken["at"]));
 }
 
+/// A run with one task that ends early, and as many of its last events as this.
+fn last(most: impl Fn(&Run) -> usize) -> Read {
+    let run = play(ONE_TASK, Tampers::default());
+    let picture = Picture::of_last(&run, Caption::default(), most(&run));
+    let picture = serde_json::to_value(picture).expect("JSON");
+    Read { run, picture }
+}
+
 #[test]
 fn of_a_long_run_the_end_is_kept() {
-    let run = play(ONE_TASK, Tampers::default());
-    let last = Picture::of_last(&run, Caption::default(), 20);
-    let last = Read {
-        picture: serde_json::to_value(last).expect("JSON"),
-        run,
-    };
-    let left_out = last.run.story.len() - 20;
-    assert_eq!(last.picture["left_out"], left_out);
-    let from = last.run.story[left_out].at.as_nanos() / 1_000;
-    assert_eq!(last.picture["from"], from);
-    assert!(last.all("arrows").len() + last.all("points").len() <= 20);
-    assert!(last.all("bars").is_empty(), "the task had ended");
-    // It is still known what became of it.
-    let rows: Vec<_> = last.all("rows").iter().map(|row| &row[2]).collect();
-    assert_eq!(rows, [&json!("COMPLETED")]);
-    assert_eq!(last.all("lives").len(), 5);
+    let read = last(|_| 20);
+    let left_out = read.run.story.len() - 20;
+    assert_eq!(read.picture["left_out"], left_out);
+    let from = read.run.story[left_out].at.as_nanos() / 1_000;
+    assert_eq!(read.picture["from"], from);
+    assert!(read.all("arrows").len() + read.all("points").len() <= 20);
+    assert_eq!(read.all("lives").len(), 5);
+    // The task had ended before, and there is nothing of it.
+    for what in ["bars", "rows", "tasks"] {
+        assert!(read.all(what).is_empty(), "{what}");
+    }
+}
+
+#[test]
+fn where_the_end_begins_the_states_of_its_tasks_are_known() {
+    let finished = |line: &Line| line.what.starts_with("Finished");
+    let read = last(|run| {
+        let before = run.story.iter().position(finished);
+        run.story.len() - before.expect("it finishes")
+    });
+    let states: Vec<_> = read.all("rows").iter().map(|row| &row[2]).collect();
+    assert_eq!(states, [&json!("RUNNING"), &json!("COMPLETED")]);
+    assert_eq!(read.picture["tasks"][0]["name"], "t1");
+    assert_eq!(read.arrows("Finished 1")[0][8], json!([0, 1]));
 }
 
 #[test]
