@@ -95,6 +95,11 @@ impl World {
                 let (what, task) = message(body);
                 (arrival(lost && !copy), from, again(what, *copy), task)
             }
+            Event::Met { pipe, .. } => {
+                let from = self.pipes.get(*pipe).map(|pipe| Place::Worker(pipe.worker));
+                let from = from.map_or_else(String::new, |from| format!(" with {from}"));
+                life(&format!("has a connection{from}"))
+            }
             Event::UpEnd { pipe, .. } => {
                 let from = self.pipes.get(*pipe).map(|pipe| Place::Worker(pipe.worker));
                 let from = from.map_or_else(String::new, |from| format!(" of {from}"));
