@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -23,11 +24,16 @@ const STUCK: Duration = Duration::from_secs(1);
 /// A bound on what the library does by itself.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Sockets of the crate by their names.
+/// Sockets of the crate by their names, each in a runtime of its own, as in a process of its own.
 #[derive(Default)]
 pub(super) struct ZeromqCrate {
-    sockets: BTreeMap<Who, Owned>,
+    sockets: BTreeMap<Who, (Owned, Process)>,
+    /// Those whose socket is closed.
+    outlive: Vec<Process>,
 }
+
+/// A runtime. When it is dropped, what runs there ends where it stands.
+struct Process(Option<Runtime>);
 
 struct Owned {
     orders: mpsc::UnboundedSender<Order>,
@@ -114,6 +120,25 @@ impl Owned {
     }
 }
 
+impl Process {
+    /// Runs this in a new one.
+    async fn run<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> (T, Process) {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build();
+        let runtime = runtime.expect("a thread");
+        let done = runtime.spawn(task).await.expect("it does not panic");
+        (done, Process(Some(runtime)))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.0.take().map(Runtime::shutdown_background);
+    }
+}
+
 impl Receiver {
     async fn recv(&mut self) -> ZmqResult<ZmqMessage> {
         match self {
@@ -125,19 +150,25 @@ impl Receiver {
 
 impl ZeromqCrate {
     fn of(&mut self, who: Who) -> &mut Owned {
-        self.sockets.get_mut(who).expect("a socket of the script")
+        let (owned, _) = self.sockets.get_mut(who).expect("a socket of the script");
+        owned
     }
 }
 
 impl Sockets for ZeromqCrate {
     async fn bind(&mut self, endpoint: &str) -> String {
-        let mut socket = RouterSocket::new();
-        let bound = socket.bind(endpoint).await.expect("a free port");
-        let events = socket.monitor();
-        let (sender, receiver) = socket.split();
-        let owned = Owned::new(sender, Receiver::Router(receiver), events);
-        self.sockets.insert(ROUTER, owned);
-        bound.to_string()
+        let endpoint = endpoint.to_owned();
+        let bind = async move {
+            let mut socket = RouterSocket::new();
+            let bound = socket.bind(&endpoint).await.expect("a free port");
+            let events = socket.monitor();
+            let (sender, receiver) = socket.split();
+            let owned = Owned::new(sender, Receiver::Router(receiver), events);
+            (owned, bound.to_string())
+        };
+        let ((owned, bound), process) = Process::run(bind).await;
+        self.sockets.insert(ROUTER, (owned, process));
+        bound
     }
 
     async fn connect(&mut self, caller: Caller, endpoint: &str) -> Word {
@@ -145,15 +176,19 @@ impl Sockets for ZeromqCrate {
         let mut options = SocketOptions::default();
         let identity = caller.identity.parse().expect("an identity");
         options.peer_identity(identity).connect_timeout(PATIENCE);
-        let mut socket = DealerSocket::with_options(options);
-        let events = socket.monitor();
-        // `connect` returns when somebody is there; until then the socket has no connection.
-        if caller.somebody {
-            socket.connect(endpoint).await.expect("somebody is there");
-        }
-        let (sender, receiver) = socket.split();
-        let owned = Owned::new(sender, Receiver::Dealer(receiver), events);
-        self.sockets.insert(caller.who, owned);
+        let endpoint = endpoint.to_owned();
+        let connect = async move {
+            let mut socket = DealerSocket::with_options(options);
+            let events = socket.monitor();
+            // `connect` returns when somebody is there; until then the socket has no connection.
+            if caller.somebody {
+                socket.connect(&endpoint).await.expect("somebody is there");
+            }
+            let (sender, receiver) = socket.split();
+            Owned::new(sender, Receiver::Dealer(receiver), events)
+        };
+        let connected = Process::run(connect).await;
+        self.sockets.insert(caller.who, connected);
         Word::Done
     }
 
@@ -209,8 +244,11 @@ impl Sockets for ZeromqCrate {
         self.of(ROUTER).sees(PATIENCE, accepted).await
     }
 
-    async fn close(&mut self, who: Who, _linger: bool) {
-        let socket = self.sockets.remove(who).expect("a socket of the script");
+    async fn close(&mut self, who: Who, linger: bool) {
+        let (socket, process) = self.sockets.remove(who).expect("a socket of the script");
+        if linger {
+            self.outlive.push(process);
+        }
         socket.owner.abort();
         let _ = socket.owner.await;
     }

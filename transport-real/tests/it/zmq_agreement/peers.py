@@ -20,6 +20,8 @@ LONGEST_TEXT = 64
 STUCK = 1000
 # A bound on what happens by itself in the libraries, in ms: connecting, noticing an end.
 PATIENCE = 10_000
+# What is between two steps of libzmq's own threads, and much more, in ms.
+SETTLING = 20
 
 context = zmq.Context()
 
@@ -39,6 +41,7 @@ class Leashed:
         self.socket = context.socket(kind)
         if identity:
             self.socket.setsockopt(zmq.IDENTITY, identity.encode())
+        self.inbox: list[list[bytes]] = []
         self.monitor = self.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
 
     def sees(self, event: int, limit: int) -> bool:
@@ -69,6 +72,9 @@ class Leashed:
         return word
 
     def receive(self, limit: int) -> list[bytes] | str:
+        return self.inbox.pop(0) if self.inbox else self.take(limit)
+
+    def take(self, limit: int) -> list[bytes] | str:
         for last in (False, True):
             try:
                 return self.socket.recv_multipart(zmq.NOBLOCK)
@@ -80,6 +86,11 @@ class Leashed:
                     return "out of turn"
                 raise
         raise AssertionError("unreachable")
+
+    def read_on(self, limit: int) -> None:
+        """Reads what has come, as a socket's owner does. Only so does a ROUTER let go of who has left."""
+        while not isinstance(got := self.take(limit), str):
+            self.inbox.append(got)
 
     def knows(self, identity: str) -> bool:
         """Whether a ROUTER has a peer; it is asked with a message that goes nowhere if not."""
@@ -153,7 +164,9 @@ def end_noticed(who: str, of: str | None, limit: int) -> dict[str, Any]:
     while of is not None and one.knows(of):
         if time.monotonic() > until:
             return {"word": "nothing"}
-        one.monitor.poll(1)
+        one.read_on(1)
+    # It is "known" no more from its first sign of leaving; the rest comes with reading.
+    one.read_on(SETTLING)
     return {"word": "noticed"}
 
 

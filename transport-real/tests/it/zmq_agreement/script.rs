@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Pairing;
 use super::sockets::{Burst, Caller, END, Kind, ROUTER, Sockets, Who};
 use super::words::{Frame, Frames, Word};
 
@@ -28,7 +29,7 @@ pub(super) enum Step {
     },
     /// A message is sent. The ROUTER's begin with the identity.
     Send(Who, Frames),
-    /// A message is received. If it is told that nothing came, it is waited for only shortly.
+    /// A message is received.
     Receive(Who, Patience),
     /// Numbered messages are sent until one is not taken.
     Fill(Who, Burst),
@@ -71,7 +72,8 @@ impl Patience {
 #[derive(Clone, Debug)]
 pub(super) struct Script {
     pub(super) name: &'static str,
-    pub(super) steps: Vec<(Option<&'static str>, Step)>,
+    steps: Vec<(Option<&'static str>, Step)>,
+    pairings: &'static [Pairing],
 }
 
 /// A DEALER connects where somebody is.
@@ -97,8 +99,23 @@ pub(super) fn message(frames: &[&str]) -> Frames {
 
 impl Script {
     pub(super) fn new(name: &'static str) -> Script {
-        let steps = Vec::new();
-        Script { name, steps }.and(Step::Bind)
+        let script = Script {
+            name,
+            steps: Vec::new(),
+            pairings: &Pairing::ALL,
+        };
+        script.and(Step::Bind)
+    }
+
+    /// It is played on these pairings only.
+    pub(super) fn only(mut self, pairings: &'static [Pairing]) -> Script {
+        self.pairings = pairings;
+        self
+    }
+
+    /// Whether it is played on this pairing.
+    pub(super) fn is_for(&self, pairing: Pairing) -> bool {
+        self.pairings.contains(&pairing)
     }
 
     /// Then this, which goes as usual.

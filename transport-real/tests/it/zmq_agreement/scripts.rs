@@ -2,6 +2,7 @@
 //! answer. `v` and `w` are DEALERs, `q` is a REQ, R is the ROUTER. An identity is the socket's name
 //! unless it is said.
 
+use super::Pairing;
 use super::script::{From, Patience, Script, Step, connect, connect_as, message};
 use super::sockets::{Burst, Kind, ROUTER, Who};
 use super::words::Frame;
@@ -40,11 +41,15 @@ fn router_notices(identity: &'static str) -> Step {
     Step::Notice(ROUTER, Some(identity), Patience::Long)
 }
 
+fn router_may_notice(identity: &'static str) -> Step {
+    Step::Notice(ROUTER, Some(identity), Patience::Short)
+}
+
 fn close(who: Who) -> Step {
     Step::Close { who, linger: true }
 }
 
-fn close_at_once(who: Who) -> Step {
+fn exit(who: Who) -> Step {
     Step::Close { who, linger: false }
 }
 
@@ -93,18 +98,7 @@ fn drain_rest(at: Who) -> Step {
     Step::Drain { from: None, at }
 }
 
-/// All scripts, in the order of the table.
-pub(super) fn all() -> Vec<Script> {
-    let mut scripts = messages();
-    scripts.extend(peers());
-    scripts.extend(identities());
-    scripts.extend(queues());
-    scripts.extend(ends());
-    scripts.extend(reqs());
-    scripts
-}
-
-fn messages() -> Vec<Script> {
+pub(super) fn messages() -> Vec<Script> {
     vec![
         Script::new("message-and-answer")
             .and(connect("w"))
@@ -151,7 +145,7 @@ fn messages() -> Vec<Script> {
     ]
 }
 
-fn peers() -> Vec<Script> {
+pub(super) fn peers() -> Vec<Script> {
     vec![
         Script::new("to-an-unknown-peer")
             .meet("w")
@@ -185,7 +179,7 @@ fn peers() -> Vec<Script> {
     ]
 }
 
-fn identities() -> Vec<Script> {
+pub(super) fn identities() -> Vec<Script> {
     vec![
         Script::new("identity-again-after-its-end")
             .meet_as("v", "id")
@@ -201,6 +195,7 @@ fn identities() -> Vec<Script> {
             .and(connect_as("w", "id"))
             .and(send("w", &["a"]))
             .tell("R hears the second", may_hear(ROUTER))
+            .tell("R is told of an end", router_may_notice("id"))
             .tell("the first learns that it is over", may_notice("v"))
             .and(answer(&["id", "b"]))
             .tell("v", may_hear("v"))
@@ -209,7 +204,8 @@ fn identities() -> Vec<Script> {
             .tell("R", may_hear(ROUTER))
             .and(close("v"))
             .and(answer(&["id", "d"]))
-            .tell("once the first is closed, w", may_hear("w")),
+            .tell("once the first is closed, w", may_hear("w"))
+            .only(&[Pairing::Ours, Pairing::Libzmq]),
         Script::new("identity-twice-and-again")
             .meet_as("v", "id")
             .and(connect_as("w", "id"))
@@ -222,14 +218,16 @@ fn identities() -> Vec<Script> {
             .and(connect_as("w", "id"))
             .and(send("w", &["a"]))
             .tell("R hears the second", may_hear(ROUTER))
-            .and(close_at_once("v"))
+            .and(exit("v"))
             .tell("R notices the end of id", router_notices("id"))
             .tell("R sends to id", answer(&["id", "b"]))
-            .tell("w", may_hear("w")),
+            .tell("w", may_hear("w"))
+            .tell("w learns that it is over", may_notice("w"))
+            .only(&[Pairing::Ours, Pairing::Libzmq]),
     ]
 }
 
-fn queues() -> Vec<Script> {
+pub(super) fn queues() -> Vec<Script> {
     vec![
         Script::new("a-peer-that-does-not-read")
             .meet("w")
@@ -253,28 +251,33 @@ fn queues() -> Vec<Script> {
     ]
 }
 
-fn ends() -> Vec<Script> {
+pub(super) fn ends() -> Vec<Script> {
     vec![
         Script::new("a-close-with-messages-in-flight")
             .meet("w")
             .and(fill("w"))
             .and(close("w"))
             .tell("R hears", drain_rest(ROUTER)),
-        Script::new("a-close-without-linger")
+        Script::new("an-exit-with-messages-in-flight")
             .meet("w")
             .and(fill("w"))
-            .and(close_at_once("w"))
+            .and(exit("w"))
             .tell("R hears", drain_rest(ROUTER)),
         Script::new("a-router-closes-with-messages-in-flight")
             .meet("w")
             .and(fill_with(ROUTER, Some("w"), 1 << 20, 64))
             .and(close(ROUTER))
             .tell("w hears", drain_rest("w")),
+        Script::new("a-router-exits-with-messages-in-flight")
+            .meet("w")
+            .and(fill_to("w"))
+            .and(exit(ROUTER))
+            .tell("w hears", drain_rest("w")),
     ]
 }
 
-fn reqs() -> Vec<Script> {
-    vec![
+pub(super) fn reqs() -> Vec<Script> {
+    let scripts = vec![
         Script::new("req-and-its-delimiter")
             .and(connect_req("q"))
             .meet("w")
@@ -307,5 +310,8 @@ fn reqs() -> Vec<Script> {
             .tell("q asks again", send("q", &["b"]))
             .meet("w")
             .tell("q listens", may_hear("q")),
-    ]
+    ];
+    // None of our processes has a REQ.
+    let theirs = |script: Script| script.only(&[Pairing::Mixed, Pairing::Libzmq]);
+    scripts.into_iter().map(theirs).collect()
 }
