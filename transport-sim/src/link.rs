@@ -160,7 +160,12 @@ impl World {
         let Some(router) = &mut self.dispatchers[dispatcher].router else {
             return;
         };
-        match router.send(identity, body, under_way) {
+        let routed = router.send(identity, body, under_way);
+        self.obey_router(dispatcher, identity, routed);
+    }
+
+    fn obey_router(&mut self, dispatcher: usize, identity: &Bytes, routed: Routed<Body>) {
+        match routed {
             Routed::To(id, body) => self.send_down_on(id, body),
             Routed::Dropped | Routed::Waits => {}
             Routed::Refused => {
@@ -321,11 +326,10 @@ impl World {
             let pipes = &self.pipes;
             let under_way = |id| pipes.get(id).map_or(0, |pipe: &Pipe| pipe.down.under_way);
             let router = self.dispatchers[dispatcher].router.as_mut();
-            let Some((identity, body)) = router.and_then(|router| router.next_waiting(under_way))
-            else {
+            let Some((identity, routed)) = router.and_then(|router| router.retry(under_way)) else {
                 return;
             };
-            self.send_down(dispatcher, &identity, body);
+            self.obey_router(dispatcher, &identity, routed);
         }
     }
 

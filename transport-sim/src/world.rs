@@ -493,7 +493,9 @@ impl World {
             (Order::Send { peer, body }, Place::Dispatcher(index)) => {
                 self.send_down(index, &peer.identity, Body::Json(body));
             }
-            (Order::Send { body, .. }, Place::Worker(index)) => self.send_up(index, Body::Json(body)),
+            (Order::Send { body, .. }, Place::Worker(index)) => {
+                self.send_up(index, Body::Json(body))
+            }
             (
                 Order::Connect {
                     identity,

@@ -112,36 +112,43 @@ impl<B> Router<B> {
         body: B,
         under_way: impl Fn(PipeId) -> usize,
     ) -> Routed<B> {
-        if !self.waiting.is_empty() {
-            self.waiting.push_back((identity.clone(), body));
-            return Routed::Waits;
-        }
-        let Some(pipe) = self.whose(identity) else {
-            return match self.flavor {
-                Flavor::Libzmq => Routed::Dropped,
-                Flavor::ZeromqCrate => Routed::Refused,
-            };
+        let routed = match self.waiting.is_empty() {
+            true => self.route(identity, body, under_way),
+            false => Err(body),
         };
-        if under_way(pipe) < self.flavor.high_water() {
-            return Routed::To(pipe, body);
-        }
-        match self.flavor {
-            Flavor::Libzmq => Routed::Dropped,
-            Flavor::ZeromqCrate => {
-                self.waiting.push_back((identity.clone(), body));
-                Routed::Waits
+        routed.unwrap_or_else(|body| {
+            self.waiting.push_back((identity.clone(), body));
+            Routed::Waits
+        })
+    }
+
+    /// A queue may have room again: what becomes of the first message that waits, if it does not
+    /// wait any longer.
+    pub fn retry(&mut self, under_way: impl Fn(PipeId) -> usize) -> Option<(Bytes, Routed<B>)> {
+        let (identity, body) = self.waiting.pop_front()?;
+        match self.route(&identity, body, under_way) {
+            Ok(routed) => Some((identity, routed)),
+            Err(body) => {
+                self.waiting.push_front((identity, body));
+                None
             }
         }
     }
 
-    /// A queue may have room again: the next waiting message and its peer, to be sent anew.
-    pub fn next_waiting(&mut self, under_way: impl Fn(PipeId) -> usize) -> Option<(Bytes, B)> {
-        let (identity, _) = self.waiting.front()?;
+    /// What becomes of a message that is the first; it is given back if it waits.
+    fn route(
+        &self,
+        identity: &Bytes,
+        body: B,
+        under_way: impl Fn(PipeId) -> usize,
+    ) -> Result<Routed<B>, B> {
         let full = |pipe| under_way(pipe) >= self.flavor.high_water();
-        if self.whose(identity).is_some_and(full) {
-            return None;
+        match (self.whose(identity), self.flavor) {
+            (Some(pipe), _) if !full(pipe) => Ok(Routed::To(pipe, body)),
+            (Some(_), Flavor::ZeromqCrate) => Err(body),
+            (None, Flavor::ZeromqCrate) => Ok(Routed::Refused),
+            (Some(_) | None, Flavor::Libzmq) => Ok(Routed::Dropped),
         }
-        self.waiting.pop_front()
     }
 }
 
@@ -254,8 +261,9 @@ mod tests {
             Routed::Waits,
             "it stands behind the first"
         );
-        assert_eq!(ours.next_waiting(full), None);
-        assert_eq!(ours.next_waiting(|_| 0), Some((NAME, 1)));
-        assert_eq!(ours.next_waiting(|_| 0), Some((other, 2)));
+        assert_eq!(ours.retry(full), None);
+        assert_eq!(ours.retry(|_| 0), Some((NAME, Routed::To(ids[0], 1))));
+        assert_eq!(ours.retry(|_| 0), Some((other, Routed::To(ids[1], 2))));
+        assert_eq!(ours.retry(|_| 0), None);
     }
 }

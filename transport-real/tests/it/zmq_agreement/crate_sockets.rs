@@ -19,7 +19,7 @@ use super::sockets::{Burst, Caller, Drained, Kind, ROUTER, Sockets, Tally, Who};
 use super::words::{Frame, Frames, Word};
 
 /// How long a send may take before it counts as waiting.
-const STUCK: Duration = Duration::from_secs(1);
+const STUCK: Duration = Duration::from_millis(500);
 
 /// A bound on what the library does by itself.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -122,7 +122,9 @@ impl Owned {
 
 impl Process {
     /// Runs this in a new one.
-    async fn run<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> (T, Process) {
+    async fn run<T: Send + 'static>(
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> (T, Process) {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()

@@ -17,6 +17,7 @@ mod scripts;
 mod sockets;
 mod words;
 
+use futures_util::future::join_all;
 use mpcsfaas_transport_sim::zmq::Flavor;
 
 use self::crate_sockets::ZeromqCrate;
@@ -64,10 +65,9 @@ impl Pairing {
 async fn holds(family: &str, scripts: Vec<Script>) {
     let mut rows = Vec::new();
     for script in scripts {
-        let mut outcomes = Vec::new();
-        for pairing in Pairing::ALL.into_iter().filter(|one| script.is_for(*one)) {
-            outcomes.push((pairing, pairing.play(&script).await));
-        }
+        let pairings = Pairing::ALL.into_iter().filter(|one| script.is_for(*one));
+        let play = async |pairing: Pairing| (pairing, pairing.play(&script).await);
+        let outcomes = join_all(pairings.map(play)).await;
         rows.push(Row { script, outcomes });
     }
     let table = page::table(&rows);

@@ -95,7 +95,12 @@ impl Model {
         let pipes = &self.pipes;
         let under_way = |id| pipes.get(id).map_or(0, |pipe: &Pipe| pipe.down.under_way);
         let bound = self.bound.as_mut().expect("the script has bound it");
-        match bound.router.send(identity, message, under_way) {
+        let routed = bound.router.send(identity, message, under_way);
+        self.obey_router(routed)
+    }
+
+    fn obey_router(&mut self, routed: Routed<Frames>) -> Word {
+        match routed {
             Routed::To(id, mut message) => {
                 if let Some(pipe) = self.pipes.get_mut(id) {
                     pipe.down.push(Instant::ZERO);
@@ -120,12 +125,10 @@ impl Model {
             let pipes = &self.pipes;
             let under_way = |id| pipes.get(id).map_or(0, |pipe: &Pipe| pipe.down.under_way);
             let router = self.bound.as_mut().map(|bound| &mut bound.router);
-            let Some((identity, message)) =
-                router.and_then(|router| router.next_waiting(under_way))
-            else {
+            let Some((_, routed)) = router.and_then(|router| router.retry(under_way)) else {
                 return;
             };
-            self.send_down(&identity, message);
+            self.obey_router(routed);
         }
     }
 

@@ -39,7 +39,10 @@ impl Row {
         };
         let model = agree(self.outcomes.iter().all(|(_, one)| one.real == one.model));
         let name = self.script.name;
-        format!("| `{name}` | {} | {libraries} | {model} |\n", cells.join(" | "))
+        format!(
+            "| `{name}` | {} | {libraries} | {model} |\n",
+            cells.join(" | ")
+        )
     }
 }
 
@@ -53,7 +56,7 @@ pub(super) fn table(rows: &[Row]) -> String {
     let scripts = || rows.iter().map(|row| row.script.name);
     for known in differences::KNOWN {
         if scripts().any(|name| name == known.script) {
-            table += &format!("\n`{}`: {}\n", known.script, known.why);
+            table += &format!("\nWhy `{}` differs: {}\n", known.script, known.why);
         }
     }
     table
@@ -68,7 +71,10 @@ pub(super) fn hold(family: &str, table: &str) {
     file.lock().expect("the page can be locked");
     let mut page = String::new();
     file.read_to_string(&mut page).expect("it is text");
-    let (begin, end) = (format!("<!-- begin {family} -->\n"), format!("<!-- end {family} -->"));
+    let (begin, end) = (
+        format!("<!-- begin {family} -->\n"),
+        format!("<!-- end {family} -->"),
+    );
     let from = page.find(&begin).map(|at| at + begin.len());
     let (Some(from), Some(to)) = (from, page.find(&end)) else {
         panic!("docs/ZMQ.md has no place for the table of {family}");

@@ -17,7 +17,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 LONGEST_TEXT = 64
 # How long a queue that is full may have no room before the sender counts as waiting, in ms.
-STUCK = 1000
+STUCK = 500
 # A bound on what happens by itself in the libraries, in ms: connecting, noticing an end.
 PATIENCE = 10_000
 # What is between two steps of libzmq's own threads, and much more, in ms.

@@ -122,10 +122,8 @@ impl Sockets for Libzmq {
 
     async fn drain(&mut self, who: Who, want: usize, limit: Duration) -> Drained {
         let (bound, limit) = (who == ROUTER, millis(limit));
-        self.ask(
-            json!({"do": "drain", "who": who, "bound": bound, "want": want, "limit": limit}),
-        )
-        .await
+        self.ask(json!({"do": "drain", "who": who, "bound": bound, "want": want, "limit": limit}))
+            .await
     }
 
     async fn notice(&mut self, who: Who, of: Option<&'static str>, limit: Duration) -> Word {

@@ -9,10 +9,14 @@ use super::words::{Frame, Frames, Word};
 /// A bound on what comes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A bound on what does not come, where nothing that does come can show it.
-const SHORT: Duration = Duration::from_millis(400);
+/// A bound on what may not come, where nothing that does come can show it.
+const SHORT: Duration = Duration::from_secs(1);
 
-/// After so long without a message none is coming: those before it have come one after the other.
+/// After so long without a message it is time to mark the end (again).
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// After so long without a message none is coming, where no mark says so: those before it have come
+/// one after the other.
 const QUIET: Duration = Duration::from_secs(2);
 
 /// One step.
@@ -209,13 +213,9 @@ async fn take(
 /// How often the end is marked: a mark that finds a queue full is lost, too.
 const MARKS: usize = 20;
 
-async fn drain(
-    from: Option<From>,
-    at: Who,
-    taken: usize,
-    sockets: &mut impl Sockets,
-) -> Word {
+async fn drain(from: Option<From>, at: Who, taken: usize, sockets: &mut impl Sockets) -> Word {
     let (mut count, mut ordered) = (0, true);
+    let quiet = if from.is_some() { PAUSE } else { QUIET };
     for _ in 0..MARKS {
         match from {
             Some(From::Peer(who)) => sockets.send(who, &message(&[END])).await,
@@ -223,7 +223,7 @@ async fn drain(
             None => Word::Done,
         };
         let want = from.map_or(taken, |_| usize::MAX);
-        let drained = sockets.drain(at, want, QUIET).await;
+        let drained = sockets.drain(at, want, quiet).await;
         count += drained.count;
         ordered &= drained.ordered;
         if drained.end || from.is_none() {

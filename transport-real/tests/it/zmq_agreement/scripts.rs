@@ -124,7 +124,10 @@ pub(super) fn messages() -> Vec<Script> {
             .and(send("w", &["a"]))
             .tell("R", hears(ROUTER))
             .tell("then", hears(ROUTER))
-            .and(Step::Send(ROUTER, vec![Frame::Text("w".to_owned()), Frame::Size(BIG)]))
+            .and(Step::Send(
+                ROUTER,
+                vec![Frame::Text("w".to_owned()), Frame::Size(BIG)],
+            ))
             .and(answer(&["w", "b"]))
             .tell("w", hears("w"))
             .tell("then", hears("w")),
@@ -190,6 +193,14 @@ pub(super) fn identities() -> Vec<Script> {
             .tell("R", hears(ROUTER))
             .and(answer(&["id", "a"]))
             .tell("w", hears("w")),
+        Script::new("identity-again-before-its-end-was-read")
+            .meet_as("v", "id")
+            .and(Step::LetIn)
+            .and(close("v"))
+            .and(connect_as("w", "id"))
+            .and(send("w", &["hi"]))
+            .and(Step::LetIn)
+            .tell("R", may_hear(ROUTER)),
         Script::new("identity-twice")
             .meet_as("v", "id")
             .and(connect_as("w", "id"))

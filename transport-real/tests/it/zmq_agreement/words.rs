@@ -17,6 +17,9 @@ pub(super) enum Frame {
 /// The longest frame that is told by its text, in bytes; as in `peers.py`.
 const LONGEST_TEXT: usize = 64;
 
+/// How many messages one peer's queue holds: in libzmq, and in the crate.
+const HIGH_WATER: [usize; 2] = [1_000, 100_000];
+
 impl Frame {
     pub(super) fn read(bytes: &[u8]) -> Frame {
         match bytes.len() <= LONGEST_TEXT {
@@ -113,7 +116,14 @@ impl fmt::Display for Word {
             }
             Word::Nothing => f.write_str("nothing"),
             Word::Noticed => f.write_str("noticed"),
-            Word::Filled(_, end) => end.fmt(f),
+            Word::Filled(count, end) => match (&**end, HIGH_WATER.contains(count)) {
+                (Word::Waits, true) => write!(f, "waits after {count}"),
+                (Word::Waits, false) => {
+                    let below = HIGH_WATER.iter().rev().find(|mark| *mark < count);
+                    write!(f, "waits after more than {}", below.unwrap_or(&0))
+                }
+                (end, _) => end.fmt(f),
+            },
             Word::AllArrive => f.write_str("all, in order"),
             Word::SomeAreLost => f.write_str("not all, in order"),
             Word::Mixed => f.write_str("out of order"),
