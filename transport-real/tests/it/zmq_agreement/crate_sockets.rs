@@ -18,9 +18,6 @@ use zeromq::{
 use super::sockets::{Burst, Caller, Drained, Kind, ROUTER, Sockets, Tally, Who};
 use super::words::{Frame, Frames, Word};
 
-/// How long a send may take before it counts as waiting.
-const STUCK: Duration = Duration::from_millis(500);
-
 /// A bound on what the library does by itself.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -77,11 +74,11 @@ impl Owned {
         }
     }
 
-    async fn send(&mut self, message: ZmqMessage) -> Word {
+    async fn send(&mut self, message: ZmqMessage, limit: Duration) -> Word {
         let (taken, answer) = oneshot::channel();
         let sent = self.orders.send((message, taken));
         assert!(sent.is_ok(), "the owner lives as long as the socket");
-        match timeout(STUCK, answer).await {
+        match timeout(limit, answer).await {
             Ok(Ok(Ok(()))) => Word::Taken,
             Ok(Ok(Err(_))) => Word::Refused,
             Ok(Err(_)) | Err(_) => Word::Waits,
@@ -158,19 +155,16 @@ impl ZeromqCrate {
 }
 
 impl Sockets for ZeromqCrate {
-    async fn bind(&mut self, endpoint: &str) -> String {
+    async fn bind(&mut self, endpoint: &str) {
         let endpoint = endpoint.to_owned();
         let bind = async move {
             let mut socket = RouterSocket::new();
-            let bound = socket.bind(&endpoint).await.expect("a free port");
+            socket.bind(&endpoint).await.expect("a free port");
             let events = socket.monitor();
             let (sender, receiver) = socket.split();
-            let owned = Owned::new(sender, Receiver::Router(receiver), events);
-            (owned, bound.to_string())
+            Owned::new(sender, Receiver::Router(receiver), events)
         };
-        let ((owned, bound), process) = Process::run(bind).await;
-        self.sockets.insert(ROUTER, (owned, process));
-        bound
+        self.sockets.insert(ROUTER, Process::run(bind).await);
     }
 
     async fn connect(&mut self, caller: Caller, endpoint: &str) -> Word {
@@ -194,8 +188,8 @@ impl Sockets for ZeromqCrate {
         Word::Done
     }
 
-    async fn send(&mut self, who: Who, frames: &Frames) -> Word {
-        self.of(who).send(to_wire(frames)).await
+    async fn send(&mut self, who: Who, frames: &Frames, limit: Duration) -> Word {
+        self.of(who).send(to_wire(frames), limit).await
     }
 
     async fn fill(&mut self, who: Who, burst: Burst) -> Word {
@@ -207,7 +201,7 @@ impl Sockets for ZeromqCrate {
             if let Some(to) = burst.to {
                 message.push_front(to.into());
             }
-            let word = socket.send(message).await;
+            let word = socket.send(message, burst.stuck).await;
             if word != Word::Taken {
                 return Word::Filled(number, Box::new(word));
             }

@@ -250,14 +250,13 @@ impl Model {
 }
 
 impl Sockets for Model {
-    async fn bind(&mut self, endpoint: &str) -> String {
+    async fn bind(&mut self, _endpoint: &str) {
         self.bound = Some(Bound {
             router: Router::new(self.flavors.0),
             arrivals: VecDeque::new(),
             inbox: VecDeque::new(),
             ended: Vec::new(),
         });
-        endpoint.to_owned()
     }
 
     async fn connect(&mut self, caller: Caller, _endpoint: &str) -> Word {
@@ -274,7 +273,7 @@ impl Sockets for Model {
         Word::Done
     }
 
-    async fn send(&mut self, who: Who, frames: &Frames) -> Word {
+    async fn send(&mut self, who: Who, frames: &Frames, _limit: Duration) -> Word {
         self.dial();
         if who == ROUTER {
             let identity = frames[0].bytes().into();
@@ -301,7 +300,7 @@ impl Sockets for Model {
             if let Some(to) = burst.to {
                 frames.insert(0, Frame::Text(to.to_owned()));
             }
-            let word = self.send(who, &frames).await;
+            let word = self.send(who, &frames, burst.stuck).await;
             if word != Word::Taken {
                 return Word::Filled(number, Box::new(word));
             }

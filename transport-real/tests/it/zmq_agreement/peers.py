@@ -16,8 +16,6 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 LONGEST_TEXT = 64
-# How long a queue that is full may have no room before the sender counts as waiting, in ms.
-STUCK = 500
 # A bound on what happens by itself in the libraries, in ms: connecting, noticing an end.
 PATIENCE = 10_000
 # What is between two steps of libzmq's own threads, and much more, in ms.
@@ -65,9 +63,9 @@ class Leashed:
             raise
         return "taken"
 
-    def send(self, frames: list[bytes]) -> str:
+    def send(self, frames: list[bytes], stuck: int) -> str:
         word = self.try_send(frames)
-        if word == "waits" and self.socket.poll(STUCK, zmq.POLLOUT):
+        if word == "waits" and self.socket.poll(stuck, zmq.POLLOUT):
             return self.try_send(frames)
         return word
 
@@ -107,7 +105,7 @@ def bind(who: str, endpoint: str) -> dict[str, Any]:
     router = Leashed(zmq.ROUTER)
     router.socket.bind(endpoint)
     sockets[who] = router
-    return {"endpoint": router.socket.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode()}
+    return {"word": "done"}
 
 
 def connect(who: str, kind: str, identity: str, endpoint: str, somebody: bool) -> dict[str, Any]:
@@ -117,16 +115,16 @@ def connect(who: str, kind: str, identity: str, endpoint: str, somebody: bool) -
     return {"word": "done" if not somebody or peer.sees(zmq.EVENT_HANDSHAKE_SUCCEEDED, PATIENCE) else "nothing"}
 
 
-def send(who: str, frames: list[str | int]) -> dict[str, Any]:
-    return {"word": sockets[who].send([to_wire(frame) for frame in frames])}
+def send(who: str, frames: list[str | int], stuck: int) -> dict[str, Any]:
+    return {"word": sockets[who].send([to_wire(frame) for frame in frames], stuck)}
 
 
-def fill(who: str, to: str | None, size: int, limit: int) -> dict[str, Any]:
+def fill(who: str, to: str | None, size: int, limit: int, stuck: int) -> dict[str, Any]:
     """Sends numbered messages until one is not taken."""
     head = [] if to is None else [to.encode()]
     padding = b"x" * size
     for number in range(limit):
-        word = sockets[who].send([*head, b"%d" % number, padding])
+        word = sockets[who].send([*head, b"%d" % number, padding], stuck)
         if word != "taken":
             return {"taken": number, "word": word}
     return {"taken": limit, "word": "taken"}

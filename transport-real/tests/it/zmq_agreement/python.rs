@@ -26,7 +26,6 @@ pub(super) struct Libzmq {
 struct Answer {
     word: Option<String>,
     frames: Option<Frames>,
-    endpoint: Option<String>,
     taken: Option<usize>,
 }
 
@@ -85,10 +84,9 @@ impl Libzmq {
 }
 
 impl Sockets for Libzmq {
-    async fn bind(&mut self, endpoint: &str) -> String {
-        let command = json!({"do": "bind", "who": ROUTER, "endpoint": endpoint});
-        let answer: Answer = self.ask(command).await;
-        answer.endpoint.expect("where it is bound")
+    async fn bind(&mut self, endpoint: &str) {
+        self.word(json!({"do": "bind", "who": ROUTER, "endpoint": endpoint}))
+            .await;
     }
 
     async fn connect(&mut self, caller: Caller, endpoint: &str) -> Word {
@@ -103,15 +101,18 @@ impl Sockets for Libzmq {
         .await
     }
 
-    async fn send(&mut self, who: Who, frames: &Frames) -> Word {
-        self.word(json!({"do": "send", "who": who, "frames": frames}))
+    async fn send(&mut self, who: Who, frames: &Frames, limit: Duration) -> Word {
+        let stuck = millis(limit);
+        self.word(json!({"do": "send", "who": who, "frames": frames, "stuck": stuck}))
             .await
     }
 
     async fn fill(&mut self, who: Who, burst: Burst) -> Word {
-        let Burst { to, size, limit } = burst;
-        self.word(json!({"do": "fill", "who": who, "to": to, "size": size, "limit": limit}))
-            .await
+        self.word(json!({
+            "do": "fill", "who": who, "to": burst.to, "size": burst.size, "limit": burst.limit,
+            "stuck": millis(burst.stuck),
+        }))
+        .await
     }
 
     async fn receive(&mut self, who: Who, limit: Duration) -> Word {

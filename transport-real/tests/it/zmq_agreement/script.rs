@@ -1,10 +1,14 @@
 //! A script: steps of a few sockets, and which of their outcomes are told.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
+
+use tokio::net::TcpSocket;
 
 use super::Pairing;
 use super::sockets::{Burst, Caller, END, Kind, ROUTER, Sockets, Who};
 use super::words::{Frame, Frames, Word};
+use crate::wait::wait_for;
 
 /// A bound on what comes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -149,10 +153,14 @@ impl Script {
     /// Plays it. Says what is told, or at which step it did not go as usual.
     pub(super) async fn play(&self, sockets: &mut impl Sockets) -> String {
         let mut told = Vec::new();
-        let mut endpoint = "tcp://127.0.0.1:0".to_owned();
+        let anywhere = (Ipv4Addr::LOCALHOST, 0).into();
+        // Kept for as long as the script is played: nobody else is given this port, also while the
+        // ROUTER is away. It is not listened on.
+        let port = reserve(anywhere).expect("a free port");
+        let address = port.local_addr().expect("it is bound");
         let mut taken = 0;
         for (label, step) in &self.steps {
-            let word = take(step, sockets, &mut endpoint, &mut taken).await;
+            let word = take(step, sockets, address, &mut taken).await;
             match label {
                 Some(label) => told.push(format!("{label}: {word}")),
                 None if word.is_usual() => {}
@@ -169,12 +177,13 @@ impl Script {
 async fn take(
     step: &Step,
     sockets: &mut impl Sockets,
-    endpoint: &mut String,
+    address: SocketAddr,
     taken: &mut usize,
 ) -> Word {
+    let endpoint = format!("tcp://{address}");
     match step {
         Step::Bind => {
-            *endpoint = sockets.bind(endpoint).await;
+            sockets.bind(&endpoint).await;
             Word::Done
         }
         Step::Connect {
@@ -189,9 +198,9 @@ async fn take(
                 identity,
                 somebody: *somebody,
             };
-            sockets.connect(caller, endpoint).await
+            sockets.connect(caller, &endpoint).await
         }
-        Step::Send(who, frames) => sockets.send(who, frames).await,
+        Step::Send(who, frames) => sockets.send(who, frames, SHORT).await,
         Step::Receive(who, patience) => sockets.receive(who, patience.limit()).await,
         Step::Fill(who, burst) => {
             let filled = sockets.fill(who, *burst).await;
@@ -205,9 +214,21 @@ async fn take(
         Step::LetIn => sockets.let_in().await,
         Step::Close { who, linger } => {
             sockets.close(who, *linger).await;
+            if *who == ROUTER {
+                // Both libraries are still listening for a moment, and would let somebody in.
+                wait_for("nobody listens", PATIENCE, || reserve(address).ok()).await;
+            }
             Word::Done
         }
     }
+}
+
+/// A port, without listening on it. Fails while somebody does.
+fn reserve(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 /// How often the end is marked: a mark that finds a queue full is lost, too.
@@ -218,8 +239,8 @@ async fn drain(from: Option<From>, at: Who, taken: usize, sockets: &mut impl Soc
     let quiet = if from.is_some() { PAUSE } else { QUIET };
     for _ in 0..MARKS {
         match from {
-            Some(From::Peer(who)) => sockets.send(who, &message(&[END])).await,
-            Some(From::Router(to)) => sockets.send(ROUTER, &message(&[to, END])).await,
+            Some(From::Peer(who)) => sockets.send(who, &message(&[END]), PAUSE).await,
+            Some(From::Router(to)) => sockets.send(ROUTER, &message(&[to, END]), PAUSE).await,
             None => Word::Done,
         };
         let want = from.map_or(taken, |_| usize::MAX);

@@ -2,6 +2,8 @@
 //! answer. `v` and `w` are DEALERs, `q` is a REQ, R is the ROUTER. An identity is the socket's name
 //! unless it is said.
 
+use std::time::Duration;
+
 use super::Pairing;
 use super::script::{From, Patience, Script, Step, connect, connect_as, message};
 use super::sockets::{Burst, Kind, ROUTER, Who};
@@ -9,6 +11,9 @@ use super::words::Frame;
 
 /// More than any queue holds, with what the kernel holds.
 const MORE_THAN_FITS: usize = 300_000;
+
+/// A sender that has room is not kept waiting so long, however busy the machine is.
+const STUCK: Duration = Duration::from_secs(3);
 
 /// The largest frame that the protocol allows, in bytes.
 const BIG: usize = mpcsfaas_core::timing::FRAME_LIMIT;
@@ -80,7 +85,13 @@ fn fill_to(to: &'static str) -> Step {
 }
 
 fn fill_with(who: Who, to: Option<&'static str>, size: usize, limit: usize) -> Step {
-    Step::Fill(who, Burst { to, size, limit })
+    let burst = Burst {
+        to,
+        size,
+        limit,
+        stuck: STUCK,
+    };
+    Step::Fill(who, burst)
 }
 
 fn drain(from: Who, at: Who) -> Step {

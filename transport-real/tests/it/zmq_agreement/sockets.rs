@@ -39,6 +39,8 @@ pub(super) struct Burst {
     pub(super) size: usize,
     /// How many at most.
     pub(super) limit: usize,
+    /// One that is not taken for so long waits.
+    pub(super) stuck: Duration,
 }
 
 /// What [`Sockets::drain`] has read.
@@ -56,14 +58,15 @@ pub(super) const END: &str = "end";
 
 /// Sockets by their names. Each wait is bounded.
 pub(super) trait Sockets {
-    /// Binds the ROUTER, and says where.
-    async fn bind(&mut self, endpoint: &str) -> String;
+    /// Binds the ROUTER.
+    async fn bind(&mut self, endpoint: &str);
 
     /// Connects a socket.
     async fn connect(&mut self, caller: Caller, endpoint: &str) -> Word;
 
-    /// Sends a message; of a ROUTER the first frame is the identity.
-    async fn send(&mut self, who: Who, frames: &Frames) -> Word;
+    /// Sends a message; of a ROUTER the first frame is the identity. It waits if it is not taken
+    /// within the limit.
+    async fn send(&mut self, who: Who, frames: &Frames, limit: Duration) -> Word;
 
     /// Sends numbered messages of two frames until one is not taken.
     async fn fill(&mut self, who: Who, burst: Burst) -> Word;
@@ -103,16 +106,16 @@ macro_rules! whose {
 }
 
 impl<R: Sockets, P: Sockets> Sockets for Mixed<R, P> {
-    async fn bind(&mut self, endpoint: &str) -> String {
-        self.router.bind(endpoint).await
+    async fn bind(&mut self, endpoint: &str) {
+        self.router.bind(endpoint).await;
     }
 
     async fn connect(&mut self, caller: Caller, endpoint: &str) -> Word {
         self.peers.connect(caller, endpoint).await
     }
 
-    async fn send(&mut self, who: Who, frames: &Frames) -> Word {
-        whose!(self, who, send(who, frames))
+    async fn send(&mut self, who: Who, frames: &Frames, limit: Duration) -> Word {
+        whose!(self, who, send(who, frames, limit))
     }
 
     async fn fill(&mut self, who: Who, burst: Burst) -> Word {
