@@ -460,7 +460,9 @@ impl World {
         let seat = &mut self.workers[worker];
         if seat.pipe == Some(id) {
             seat.pipe = None;
-            seat.dealer.as_mut().map(Dealer::disconnected);
+            if let Some(dealer) = &mut seat.dealer {
+                dealer.disconnected();
+            }
         }
         if matches!(self.workers[worker].node.process, Some(Process::Guest(_))) {
             return self.schedule(RECONNECT, Event::Dialed(worker, life));
