@@ -168,6 +168,11 @@ impl World {
                 let from = pipe.map(|pipe| Place::Dispatcher(pipe.dispatcher));
                 arrived(body, from, lost, *copy)
             }
+            Event::Met { pipe, .. } => {
+                let from = self.pipes.get(*pipe).map(|pipe| Place::Worker(pipe.worker));
+                let from = from.map_or_else(String::new, |from| format!(" with {from}"));
+                life(&format!("has a connection{from}"))
+            }
             Event::UpEnd { pipe, .. } => {
                 let from = self.pipes.get(*pipe).map(|pipe| Place::Worker(pipe.worker));
                 let from = from.map_or_else(String::new, |from| format!(" of {from}"));

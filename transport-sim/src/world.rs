@@ -239,6 +239,7 @@ impl World {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Wake(place, life) => self.wake(place, life),
+            Event::Met { pipe, dispatcher } => self.meet(pipe, dispatcher),
             Event::Up {
                 pipe,
                 dispatcher,
@@ -489,7 +490,9 @@ impl World {
             (Order::Send { peer, body }, Place::Dispatcher(index)) => {
                 self.send_down(index, &peer.identity, Body::Json(body));
             }
-            (Order::Send { body, .. }, Place::Worker(index)) => self.guest_says(index, body),
+            (Order::Send { body, .. }, Place::Worker(index)) => {
+                self.send_up(index, Body::Json(body))
+            }
             (
                 Order::Connect {
                     identity,

@@ -7,3 +7,4 @@ mod redis_server;
 mod redis_trouble;
 mod store_differential;
 mod wait;
+mod zmq_agreement;
