@@ -1,0 +1,66 @@
+//! Peers that never read what they are sent.
+
+use std::time::Duration;
+
+use mpcsfaas_core::dispatcher::Peer;
+use mpcsfaas_transport_real::zmq::guard::Limits;
+use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
+
+use super::{Guarded, PATIENCE, answer, limits};
+
+/// More messages than the ROUTER's queue for a peer holds, and the buffers after it.
+pub(super) const MORE_THAN_A_QUEUE: usize = 1_000_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_reads_nothing_is_cut_and_a_send_to_it_ends() {
+    let guarded = Guarded::start(limits()).await;
+    let mut honest = guarded.peer("honest").await;
+    let _deaf = guarded.peer("deaf").await;
+    let deaf = Peer {
+        identity: "deaf".into(),
+        delimited: false,
+    };
+    for _ in 0..MORE_THAN_A_QUEUE {
+        let sent = guarded.outgoing.send(answer(deaf.clone()));
+        sent.expect("the ROUTER lives");
+    }
+    // Behind all that.
+    assert!(honest.is_served().await);
+    guarded.hears_of_the_end_of("deaf").await;
+    for number in 0..10 {
+        let mut late = guarded.peer(&format!("late-{number}")).await;
+        assert!(late.is_served().await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_asks_and_reads_nothing_is_not_heard_out() {
+    let limits = Limits {
+        stall_timeout: Duration::from_secs(2),
+        ..limits()
+    };
+    let guarded = Guarded::start(limits).await;
+    let mut honest = guarded.peer("honest").await;
+    let mut deaf = guarded.peer("deaf").await;
+    let questions = b"\x00\x01?".repeat(10_000);
+    // It goes on until it is cut.
+    let asking = tokio::spawn(async move {
+        let mut asked = 0;
+        while deaf.stream.write_all(&questions).await.is_ok() {
+            asked += 10_000;
+        }
+        asked
+    });
+    while !asking.is_finished() {
+        assert!(honest.is_served().await);
+    }
+    guarded.hears_of_the_end_of("deaf").await;
+    let asked: usize = timeout(PATIENCE, asking)
+        .await
+        .expect("it ends")
+        .expect("no panic");
+    // Its answers fill the buffers on their way to it; then there may be so many more.
+    let heard = guarded.said("deaf");
+    assert!(heard < 150_000, "{heard} of {asked} questions were heard");
+}

@@ -1,0 +1,145 @@
+//! What hostile peers do to a ROUTER without a guard: the test binary starts itself again as their
+//! victim.
+
+use std::io::{BufRead, BufReader, Write, stdout};
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use zeromq::{RouterSocket, Socket, SocketRecv, SocketSend, ZmqMessage};
+
+use super::PATIENCE;
+use super::frames::THIRTY_GIGABYTES;
+use super::peer::{TestPeer, announcement};
+use super::reading::MORE_THAN_A_QUEUE;
+use crate::wait::holds_within;
+use mpcsfaas_core::wire::zmtp::greeting;
+
+/// A process with a bare ROUTER. It dies with this value.
+struct Victim {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Victim {
+    fn start() -> Victim {
+        let mut child = Command::new(std::env::current_exe().expect("this binary has a path"))
+            .args(["guard::without::child_with_a_bare_router", "--exact"])
+            .args(["--ignored", "--nocapture", "--quiet"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the child starts");
+        let lines = BufReader::new(child.stdout.take().expect("its output is ours")).lines();
+        let mut lines = lines.map_while(Result::ok);
+        let bound = lines.find_map(|line| line.strip_prefix("bound ")?.parse().ok());
+        let address = bound.expect("it says where it listens");
+        Victim { child, address }
+    }
+
+    async fn peer(&self, identity: &str) -> TestPeer {
+        let joined = TestPeer::join(self.address, identity).await;
+        joined.expect("everybody is let in")
+    }
+
+    /// Waits for its end, and says by which signal it ended.
+    fn killed_by(&mut self) -> Option<Signal> {
+        let mut status = None;
+        holds_within(PATIENCE, || {
+            status = self.child.try_wait().expect("it is our child");
+            status.is_some()
+        });
+        Signal::try_from(status?.signal()?).ok()
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thirty_gigabytes_before_the_handshake_abort_a_bare_router() {
+    let mut victim = Victim::start();
+    let mut peer = TestPeer::connect(victim.address).await;
+    peer.say(&greeting()).await.expect("sent");
+    peer.say(&announcement(0, THIRTY_GIGABYTES))
+        .await
+        .expect("sent");
+    assert_eq!(victim.killed_by(), Some(Signal::SIGABRT));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thirty_gigabytes_after_the_handshake_abort_a_bare_router() {
+    let mut victim = Victim::start();
+    let mut peer = victim.peer("liar").await;
+    peer.say(&announcement(0, THIRTY_GIGABYTES))
+        .await
+        .expect("sent");
+    assert_eq!(victim.killed_by(), Some(Signal::SIGABRT));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_reads_nothing_and_closes_stops_a_bare_router() {
+    let victim = Victim::start();
+    let mut honest = victim.peer("honest").await;
+    assert!(honest.is_served().await);
+    let mut deaf = victim.peer("deaf").await;
+    deaf.send(b"flood me").await.expect("sent");
+    // Once the queue of the deaf one is full nobody is answered.
+    let unanswered = timeout(PATIENCE, async {
+        while timeout(Duration::from_secs(2), honest.is_served())
+            .await
+            .is_ok()
+        {}
+    });
+    unanswered.await.expect("its queue is full in the end");
+    drop(deaf);
+    // Its end sets nobody free: not the honest one, nor whoever comes.
+    let answer = timeout(Duration::from_secs(5), honest.receive()).await;
+    assert!(answer.is_err(), "the honest one is answered: {answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thief_gets_what_is_for_its_victim_from_a_bare_router() {
+    let victim = Victim::start();
+    let mut robbed = victim.peer("robbed").await;
+    assert!(robbed.is_served().await);
+    let mut thief = victim.peer("robbed").await;
+    assert!(thief.is_served().await);
+    robbed.is_cut().await;
+}
+
+/// Answers whoever speaks, and floods who asks for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "the victim of other tests"]
+async fn child_with_a_bare_router() {
+    let mut socket = RouterSocket::new();
+    let bound = socket.bind("tcp://127.0.0.1:0").await.expect("a free port");
+    let address = bound.to_string();
+    let address = address.trim_start_matches("tcp://");
+    writeln!(stdout(), "\nbound {address}").expect("the parent listens");
+    let (answers_in, mut answers) = mpsc::unbounded_channel::<ZmqMessage>();
+    let (mut sender, mut receiver) = socket.split();
+    loop {
+        tokio::select! {
+            message = receiver.recv() => {
+                let Ok(message) = message else { continue };
+                let flood = message.get(1).is_some_and(|body| &body[..] == b"flood me");
+                for _ in 0..if flood { MORE_THAN_A_QUEUE } else { 1 } {
+                    answers_in.send(message.clone()).expect("it is received here");
+                }
+            }
+            // The owner of a socket waits for a send, as the dispatcher's does.
+            Some(answer) = answers.recv() => {
+                let _ = sender.send(answer).await;
+            }
+        }
+    }
+}
