@@ -16,7 +16,7 @@ use super::Limits;
 use super::greet::{self, GreetError, Guest};
 use super::queue::Queue;
 use super::relay::relay;
-use super::seats::{NoSeat, Seat, Seats};
+use super::seats::{Full, Seat, Seats};
 
 /// How many connect to the ROUTER at the same moment; its backlog has room for them.
 const CONNECTING: usize = 64;
@@ -29,7 +29,7 @@ const PEER_BUFFER: usize = 256 << 10;
 
 /// The most that it buffers on the way to the ROUTER, in bytes: what a peer has said and the
 /// dispatcher has not taken in yet.
-const ROUTER_BUFFER: usize = 64 << 10;
+const ROUTER_BUFFER: usize = 16 << 10;
 
 /// When the system asks whether a silent peer still exists, and when it takes it for gone.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
@@ -43,8 +43,8 @@ enum Refusal {
     #[error(transparent)]
     Greeting(#[from] GreetError),
     #[error(transparent)]
-    NoSeat(#[from] NoSeat),
-    #[error("its handshake takes too long")]
+    Full(#[from] Full),
+    #[error("its handshake takes too long, or its identity is another's")]
     Slow,
     #[error("no connection to the dispatcher's socket: {0}")]
     Router(#[source] io::Error),

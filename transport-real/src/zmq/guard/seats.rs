@@ -1,10 +1,11 @@
 //! Who is in: the connections that the ROUTER has, by their identities.
 //!
-//! An identity is let in once. The second connection that claims it is refused, because an honest
-//! worker's is fresh in every session; so it cannot take what the first is sent, nor end it. But a
-//! peer that keeps its identity must get back in after its connection has died, also where this end
-//! has not heard of that: so one that has been silent for longer than a live worker ever is makes
-//! way. The newcomer waits until the ROUTER has let the old connection go, because its late end
+//! An identity is let in once. A second connection that claims it waits, and is refused when its
+//! handshake has taken too long: an honest worker's identity is fresh in every session, so whoever
+//! claims one that is in use must not get what the first is sent, nor end it. But a peer that keeps
+//! its identity must get back in after its connection has died, also where this end has not heard
+//! of that: one that has been silent for longer than a live worker ever is makes way. In any case
+//! the newcomer comes in only after the ROUTER has let the old connection go, because its late end
 //! would remove the new one.
 
 use std::collections::{BTreeMap, HashMap};
@@ -17,19 +18,14 @@ use mpcsfaas_core::time::Instant;
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::Notify;
+use tokio::time::timeout_at;
 
 use crate::clock::Clock;
 
-/// Why a peer is not let in.
+/// There are as many connections as may be, and none is silent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub(super) enum NoSeat {
-    /// Another connection has its identity.
-    #[error("its identity is another's, which is alive")]
-    IdentityTaken,
-    /// There are as many as may be, and all are alive.
-    #[error("there are {0} connections already")]
-    Full(usize),
-}
+#[error("there are {0} connections already")]
+pub(super) struct Full(usize);
 
 /// The table of all seats.
 #[derive(Debug)]
@@ -67,9 +63,9 @@ const OVER: u64 = 0;
 /// What came of asking for a seat.
 enum Asked {
     Taken(u64, Arc<Place>),
-    /// Somebody has been told to make way.
-    Wait,
-    Refused(NoSeat),
+    /// Somebody else is in the way, and may be told to leave at this time if nothing is heard.
+    Wait(Instant),
+    Refused(Full),
 }
 
 impl Seats {
@@ -83,12 +79,12 @@ impl Seats {
         }
     }
 
-    /// Takes a seat; waits while somebody who is silent makes way. A peer without an identity gets
-    /// one of the ROUTER's, which is nobody else's.
+    /// Takes a seat; waits until nobody has the identity, or whoever is silent has made way. A peer
+    /// without an identity gets one of the ROUTER's, which is nobody else's.
     ///
     /// # Errors
-    /// See [`NoSeat`].
-    pub(super) async fn take(self: &Arc<Self>, identity: &Bytes) -> Result<Seat, NoSeat> {
+    /// See [`Full`].
+    pub(super) async fn take(self: &Arc<Self>, identity: &Bytes) -> Result<Seat, Full> {
         loop {
             let freed = self.freed.notified();
             tokio::pin!(freed);
@@ -104,7 +100,10 @@ impl Seats {
                     });
                 }
                 Asked::Refused(why) => return Err(why),
-                Asked::Wait => freed.await,
+                Asked::Wait(until) => {
+                    // Late or not, it asks again.
+                    let _ = timeout_at(self.clock.to_tokio(until), freed).await;
+                }
             }
         }
     }
@@ -114,21 +113,14 @@ impl Seats {
         let mut table = self.table.lock();
         let holder = table.identities.get(identity);
         if let Some(holder) = holder.and_then(|number| table.seats.get(number)) {
-            if !holder.is_silent(now) {
-                return Asked::Refused(NoSeat::IdentityTaken);
-            }
-            holder.leave.notify_one();
-            return Asked::Wait;
+            return Asked::Wait(self.make_leave(holder, now));
         }
         if table.seats.len() >= self.limit {
             let places = table.seats.values();
             let longest = places.min_by_key(|place| place.silent_from.load(Ordering::Relaxed));
             return match longest.filter(|place| place.is_silent(now)) {
-                Some(place) => {
-                    place.leave.notify_one();
-                    Asked::Wait
-                }
-                None => Asked::Refused(NoSeat::Full(self.limit)),
+                Some(place) => Asked::Wait(self.make_leave(place, now)),
+                None => Asked::Refused(Full(self.limit)),
             };
         }
         let number = table.next;
@@ -142,6 +134,16 @@ impl Seats {
             table.identities.insert(identity.clone(), number);
         }
         Asked::Taken(number, place)
+    }
+
+    /// Tells a peer to leave if it is silent. Returns when to ask again at the latest.
+    fn make_leave(&self, place: &Place, now: Instant) -> Instant {
+        if place.is_silent(now) {
+            place.leave.notify_one();
+            return now + self.silence;
+        }
+        let silent_from = place.silent_from.load(Ordering::Relaxed);
+        Instant::from_nanos(silent_from).min(now + self.silence)
     }
 }
 

@@ -7,12 +7,13 @@ use mpcsfaas_transport_real::zmq::guard::Limits;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use super::{Guarded, PATIENCE, answer, limits};
+use super::{Guarded, answer, limits};
 
 /// More messages than the ROUTER's queue for a peer holds, and the buffers after it.
 pub(super) const MORE_THAN_A_QUEUE: usize = 1_000_000;
 
-#[tokio::test(flavor = "multi_thread")]
+/// With one thread, on which a ROUTER without a guard stops for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_peer_that_reads_nothing_is_cut_and_a_send_to_it_ends() {
     let guarded = Guarded::start(limits()).await;
     let mut honest = guarded.peer("honest").await;
@@ -37,7 +38,7 @@ async fn a_peer_that_reads_nothing_is_cut_and_a_send_to_it_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_asks_and_reads_nothing_is_not_heard_out() {
     let limits = Limits {
-        stall_timeout: Duration::from_secs(2),
+        stall_timeout: Duration::from_secs(4),
         ..limits()
     };
     let guarded = Guarded::start(limits).await;
@@ -45,22 +46,12 @@ async fn a_peer_that_asks_and_reads_nothing_is_not_heard_out() {
     let mut deaf = guarded.peer("deaf").await;
     let questions = b"\x00\x01?".repeat(10_000);
     // It goes on until it is cut.
-    let asking = tokio::spawn(async move {
-        let mut asked = 0;
-        while deaf.stream.write_all(&questions).await.is_ok() {
-            asked += 10_000;
-        }
-        asked
-    });
+    let asking =
+        tokio::spawn(async move { while deaf.stream.write_all(&questions).await.is_ok() {} });
     while !asking.is_finished() {
-        assert!(honest.is_served().await);
+        // If the ROUTER's queue for the deaf one were full, the next answer would wait for its end.
+        let served = timeout(limits.stall_timeout / 2, honest.is_served());
+        assert_eq!(served.await, Ok(true));
     }
     guarded.hears_of_the_end_of("deaf").await;
-    let asked: usize = timeout(PATIENCE, asking)
-        .await
-        .expect("it ends")
-        .expect("no panic");
-    // Its answers fill the buffers on their way to it; then there may be so many more.
-    let heard = guarded.said("deaf");
-    assert!(heard < 150_000, "{heard} of {asked} questions were heard");
 }
