@@ -46,7 +46,7 @@ pub async fn bind(
             endpoint: endpoint.to_owned(),
             source,
         })?;
-    let bound = Endpoint::from_tcp_addr(guard.address);
+    let bound = Endpoint::from_tcp_addr(guard.address());
     let (outgoing, messages) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         serve(socket, inputs, messages).await;

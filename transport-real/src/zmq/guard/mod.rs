@@ -68,9 +68,8 @@ impl Default for Limits {
 
 /// A guard on duty. Once it is dropped nobody is let in any more; connections end with the ROUTER.
 #[derive(Debug)]
-pub(super) struct Guard {
-    /// Where peers connect to.
-    pub(super) address: SocketAddr,
+pub struct Guard {
+    address: SocketAddr,
     door: JoinHandle<()>,
     _socket: PrivateSocket,
 }
@@ -80,7 +79,7 @@ impl Guard {
     ///
     /// # Errors
     /// The address cannot be bound, or there is no place for a private socket.
-    pub(super) async fn bind(
+    pub async fn bind(
         router: &mut RouterSocket,
         address: (&str, u16),
         limits: Limits,
@@ -96,6 +95,11 @@ impl Guard {
             door: tokio::spawn(door.serve(listener)),
             _socket: socket,
         })
+    }
+
+    /// Where peers connect to.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
     }
 }
 
