@@ -13,6 +13,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::Limits;
+use super::budget::Budget;
+use super::complaints::Complaints;
 use super::greet::{self, GreetError, Guest};
 use super::queue::Queue;
 use super::relay::relay;
@@ -29,7 +31,7 @@ const PEER_BUFFER: usize = 256 << 10;
 
 /// The most that it buffers on the way to the ROUTER, in bytes: what a peer has said and the
 /// dispatcher has not taken in yet.
-const ROUTER_BUFFER: usize = 16 << 10;
+const ROUTER_BUFFER: usize = 64 << 10;
 
 /// When the system asks whether a silent peer still exists, and when it takes it for gone.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
@@ -58,6 +60,8 @@ pub(super) struct Door {
     queue: Queue,
     seats: Arc<Seats>,
     connecting: Semaphore,
+    budget: Budget,
+    complaints: Complaints,
 }
 
 impl Door {
@@ -68,6 +72,8 @@ impl Door {
             queue: Queue::new(limits.handshakes),
             seats: Arc::new(Seats::new(limits.connections, limits.silence)),
             connecting: Semaphore::new(CONNECTING),
+            budget: Budget::new(limits.large_messages, limits.stall_timeout),
+            complaints: Complaints::new(),
         }
     }
 
@@ -110,10 +116,24 @@ impl Door {
         match self.introduce(opening.unwrap_or(Err(Refusal::Slow))).await {
             Ok((guest, seat, router)) => {
                 let identity = seat.identity().clone();
-                let end = relay(peer, router, guest.more, seat, &self.limits).await;
-                tracing::debug!(%address, ?identity, %end, "a worker's connection ended");
+                let end = relay(peer, router, guest.more, seat, &self.limits, &self.budget).await;
+                if end.is_the_peers_fault()
+                    && let Some(unsaid) = self.complaints.unsaid()
+                {
+                    tracing::warn!(%address, ?identity, %end, unsaid, "a worker's connection is cut");
+                } else {
+                    tracing::debug!(%address, ?identity, %end, "a worker's connection ended");
+                }
             }
-            Err(refusal) => tracing::debug!(%address, %refusal, "a connection is refused"),
+            // Whoever just connects and goes is no case for a complaint.
+            Err(Refusal::Greeting(GreetError::Io(error))) => {
+                tracing::debug!(%address, %error, "a connection broke off in its handshake");
+            }
+            Err(refusal) => {
+                if let Some(unsaid) = self.complaints.unsaid() {
+                    tracing::warn!(%address, %refusal, unsaid, "a connection is refused");
+                }
+            }
         }
     }
 

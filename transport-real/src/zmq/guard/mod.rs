@@ -15,6 +15,8 @@
 //! the ROUTER is never cut under it: the guard says that no more will come, and reads on until the
 //! ROUTER has closed. Why it is made so is in `docs/adr/0012`.
 
+mod budget;
+mod complaints;
 mod descriptors;
 mod door;
 mod greet;
@@ -44,13 +46,16 @@ pub struct Limits {
     pub handshakes: usize,
     /// How long a handshake may take.
     pub handshake_timeout: Duration,
-    /// How long a peer may take nothing of what is to be sent to it.
+    /// How long a peer may take nothing of what is to be sent to it, and how long a large message
+    /// may take when others wait for room.
     pub stall_timeout: Duration,
     /// After which silence a peer's identity goes to whoever asks for it, and its place to whoever
     /// needs one. Workers beat more often.
     pub silence: Duration,
     /// How large messages may be.
     pub traffic: zmtp::Limits,
+    /// How many bytes of large messages may be under way at once, those of all peers together.
+    pub large_messages: u64,
 }
 
 impl Default for Limits {
@@ -62,6 +67,7 @@ impl Default for Limits {
             stall_timeout: Duration::from_secs(5),
             silence: Duration::from_secs(3),
             traffic: zmtp::Limits::default(),
+            large_messages: 256 << 20,
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Passes bytes between a peer and the ROUTER, both ways, as long as the peer keeps to the limits.
 //!
-//! What is on its way is bounded: a piece in either direction, and the systems' buffers. A peer that
-//! does not take what it is sent must not make answers pile up in the ROUTER either, so while there
+//! What is on its way is bounded: a piece in either direction, the systems' buffers, and large
+//! messages by their [`Budget`]. A peer that does not take what it is sent must not make answers pile up in the ROUTER either, so while there
 //! is something that it has not taken it may say only a little more ([`Backlog`]).
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use mpcsfaas_core::wire::zmtp::{self, Traffic, Violation};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,6 +17,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::Limits;
+use super::budget::{Account, Budget};
 use super::seats::Seat;
 
 /// The most that is read at once, in bytes.
@@ -46,12 +48,19 @@ pub(super) enum End {
     /// The peer took nothing for too long.
     #[error("the peer takes nothing")]
     Stalled,
-    /// It was silent, and another took its place.
-    #[error("the peer is silent and another takes its place")]
+    /// Another takes its place, or needs what it holds.
+    #[error("the peer is silent or slow, and another takes its place")]
     Displaced,
     /// It broke off.
     #[error(transparent)]
     Broken(#[from] io::Error),
+}
+
+impl End {
+    /// Whether somebody should hear of it.
+    pub(super) const fn is_the_peers_fault(&self) -> bool {
+        matches!(self, End::Violation(_) | End::Stalled | End::Displaced)
+    }
 }
 
 /// Lets the peer in and passes bytes on until the connection ends, and the ROUTER has let it go.
@@ -62,6 +71,7 @@ pub(super) async fn relay(
     more: Vec<u8>,
     seat: Seat,
     limits: &Limits,
+    budget: &Budget,
 ) -> End {
     let end = {
         let (from_peer, to_peer) = peer.split();
@@ -72,6 +82,7 @@ pub(super) async fn relay(
             router: to_router,
             traffic: Traffic::new(limits.traffic),
             seat: &seat,
+            account: Account::new(budget, &seat),
             backlog: &backlog,
         };
         let down = Down {
@@ -110,6 +121,7 @@ struct Up<'a> {
     router: unix::WriteHalf<'a>,
     traffic: Traffic,
     seat: &'a Seat,
+    account: Account<'a>,
     backlog: &'a Backlog,
 }
 
@@ -124,10 +136,15 @@ impl Up<'_> {
     /// Until the peer closes.
     async fn pass_all_on(&mut self, more: &[u8]) -> Result<(), End> {
         self.pass_on(more).await?;
+        let mut piece = Vec::new();
         loop {
-            // An idle connection holds no buffer.
-            self.peer.readable().await?;
-            let mut piece = Vec::with_capacity(PIECE);
+            if self.peer.readable().now_or_never().is_none() {
+                // An idle connection holds no buffer.
+                piece = Vec::new();
+                self.peer.readable().await?;
+            }
+            piece.clear();
+            piece.reserve(PIECE);
             if self.peer.read_buf(&mut piece).await? == 0 {
                 return Ok(());
             }
@@ -143,6 +160,7 @@ impl Up<'_> {
             let scanned = self.traffic.scan(bytes, room);
             self.backlog.said(scanned.messages);
             let (harmless, rest) = bytes.split_at(scanned.harmless);
+            self.account.cover(self.traffic.announced()).await;
             self.router.write_all(harmless).await?;
             if let Some(violation) = scanned.violation {
                 return Err(End::Violation(violation));
@@ -172,9 +190,14 @@ impl Down<'_> {
     /// Until the ROUTER closes. The peer is told first that it is let in.
     async fn pass_all_on(mut self) -> Result<(), End> {
         self.pass_on(&zmtp::ready("ROUTER", b"")).await?;
+        let mut piece = Vec::new();
         loop {
-            self.readable().await?;
-            let mut piece = Vec::with_capacity(PIECE);
+            if self.router.readable().now_or_never().is_none() {
+                piece = Vec::new();
+                self.readable().await?;
+            }
+            piece.clear();
+            piece.reserve(PIECE);
             if self.router.read_buf(&mut piece).await? == 0 {
                 return Ok(());
             }

@@ -184,9 +184,24 @@ impl Seat {
         self.place.silent_from.store(OVER, Ordering::Relaxed);
     }
 
+    /// Through which others can make it leave.
+    pub(super) fn leaver(&self) -> Leaver {
+        Leaver(Arc::clone(&self.place))
+    }
+
     /// Returns when it is to make way for another.
     pub(super) async fn told_to_leave(&self) {
         self.place.leave.notified().await;
+    }
+}
+
+/// Makes the connection of a seat leave.
+#[derive(Clone, Debug)]
+pub(super) struct Leaver(Arc<Place>);
+
+impl Leaver {
+    pub(super) fn leave(&self) {
+        self.0.leave.notify_one();
     }
 }
 

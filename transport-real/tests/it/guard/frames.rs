@@ -3,8 +3,10 @@
 use mpcsfaas_core::timing::FRAME_LIMIT;
 use mpcsfaas_core::wire::zmtp::{greeting, ready};
 
+use mpcsfaas_transport_real::zmq::guard::Limits;
+
 use super::peer::{TestPeer, announcement};
-use super::{Guarded, limits};
+use super::{Guarded, PATIENCE, limits, wait_for};
 
 /// What a peer announces that wants to end the dispatcher.
 pub(super) const THIRTY_GIGABYTES: u64 = 30_000_000_000;
@@ -33,7 +35,7 @@ async fn what_came_with_the_handshake_is_not_lost() {
     all.extend(b"\x00\x01?".repeat(100));
     peer.say(&all).await.expect("sent");
     let arrived = || (guarded.said("eager") == 100).then_some(());
-    super::wait_for("all has arrived", super::PATIENCE, arrived).await;
+    wait_for("all has arrived", PATIENCE, arrived).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,4 +89,30 @@ async fn messages_before_a_lie_arrive_and_none_after_it() {
     peer.say(&all).await.expect("sent");
     guarded.hears_of_the_end_of("liar").await;
     assert_eq!(guarded.said("liar"), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_messages_that_do_not_end_keep_no_other_out() {
+    let limits = Limits {
+        large_messages: 1 << 20,
+        ..limits()
+    };
+    let guarded = Guarded::start(limits).await;
+    let mut honest = guarded.peer("honest").await;
+    let mut slow = Vec::new();
+    for number in 0..4 {
+        let mut peer = guarded.peer(&format!("slow-{number}")).await;
+        let mut half = announcement(0, 1 << 20);
+        half.extend(vec![0; 100_000]);
+        peer.say(&half).await.expect("sent");
+        slow.push(peer);
+    }
+    assert!(
+        honest.is_served().await,
+        "a small message waits for no room"
+    );
+    honest.send(&vec![b'x'; 500_000]).await.expect("sent");
+    assert!(honest.receive().await.is_ok());
+    let ended = || guarded.has_closed("slow-0").then_some(());
+    wait_for("the first one is ended", PATIENCE, ended).await;
 }
