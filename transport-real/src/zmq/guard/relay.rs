@@ -1,8 +1,9 @@
 //! Passes bytes between a peer and the ROUTER, both ways, as long as the peer keeps to the limits.
 //!
 //! What is on its way is bounded: a piece in either direction, the systems' buffers, and large
-//! messages by their [`Budget`]. A peer that does not take what it is sent must not make answers pile up in the ROUTER either, so while there
-//! is something that it has not taken it may say only a little more ([`Backlog`]).
+//! messages by their [`Budget`]. A peer that does not take what it is sent must not make answers
+//! pile up in the ROUTER either, so while there is something that it has not taken it may say only
+//! a little more ([`Backlog`]).
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -238,7 +239,7 @@ impl Down<'_> {
 #[derive(Debug, Default)]
 struct Backlog {
     exists: AtomicBool,
-    /// How many bytes' worth of messages the peer may still say while it exists.
+    /// What the peer may still say while it exists: so many times [`BYTES_A_MESSAGE`].
     room: AtomicUsize,
     grown: Notify,
 }
