@@ -10,8 +10,8 @@
 //! The `zeromq` crate reserves what a frame's header announces, waits for ever for a handshake to go
 //! on, lets a second peer take an identity over, and deadlocks when a connection closes while a
 //! send to it waits. So the ROUTER listens on a private Unix socket, and the guard on TCP. It does
-//! the handshake itself ([`greet`]), lets each identity in once ([`seats`]), and then passes bytes
-//! on as long as the frames that they announce are within the limits ([`relay`]). A connection to
+//! the handshake itself (`greet`), lets each identity in once (`seats`), and then passes bytes
+//! on as long as the frames that they announce are within the limits (`relay`). A connection to
 //! the ROUTER is never cut under it: the guard says that no more will come, and reads on until the
 //! ROUTER has closed. Why it is made so is in `docs/adr/0012`.
 
@@ -64,7 +64,7 @@ impl Default for Limits {
             connections: 4_096,
             handshakes: 512,
             handshake_timeout: Duration::from_secs(10),
-            stall_timeout: Duration::from_secs(5),
+            stall_timeout: Duration::from_secs(3),
             silence: Duration::from_secs(3),
             traffic: zmtp::Limits::default(),
             large_messages: 256 << 20,

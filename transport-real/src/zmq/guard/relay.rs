@@ -24,6 +24,10 @@ use super::seats::Seat;
 /// The most that is read at once, in bytes.
 const PIECE: usize = 64 << 10;
 
+/// How many messages are passed on in one write. Small ones in small writes: those that wait for the
+/// ROUTER are bounded by what the system counts, which is more than their bytes.
+const AT_ONCE: usize = 128;
+
 /// How many messages are passed on while the peer takes nothing. A worker that stands still has
 /// less to say: results up to its credit, and beats.
 const AHEAD: usize = 1_024;
@@ -271,11 +275,11 @@ impl Backlog {
     async fn room(&self) -> usize {
         loop {
             if !self.exists() {
-                return AHEAD;
+                return AT_ONCE;
             }
             match self.room.load(Ordering::Relaxed) / BYTES_A_MESSAGE {
                 0 => self.grown.notified().await,
-                messages => return messages,
+                messages => return messages.min(AT_ONCE),
             }
         }
     }

@@ -5,10 +5,10 @@ use std::io::{BufRead, BufReader, Write, stdout};
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 use zeromq::{RouterSocket, Socket, SocketRecv, SocketSend, ZmqMessage};
 
@@ -16,17 +16,21 @@ use super::PATIENCE;
 use super::frames::THIRTY_GIGABYTES;
 use super::peer::{TestPeer, announcement};
 use super::reading::MORE_THAN_A_QUEUE;
-use crate::wait::holds_within;
+use crate::wait::{holds_within, wait_for};
 use mpcsfaas_core::wire::zmtp::greeting;
 
 /// A process with a bare ROUTER. It dies with this value.
 struct Victim {
     child: Child,
     address: SocketAddr,
+    lines: Lines,
 }
 
+/// What a victim has printed.
+type Lines = Arc<Mutex<Vec<String>>>;
+
 impl Victim {
-    fn start() -> Victim {
+    async fn start() -> Victim {
         let mut child = Command::new(std::env::current_exe().expect("this binary has a path"))
             .args(["guard::without::child_with_a_bare_router", "--exact"])
             .args(["--ignored", "--nocapture", "--quiet"])
@@ -34,11 +38,21 @@ impl Victim {
             .stderr(Stdio::null())
             .spawn()
             .expect("the child starts");
-        let lines = BufReader::new(child.stdout.take().expect("its output is ours")).lines();
-        let mut lines = lines.map_while(Result::ok);
-        let bound = lines.find_map(|line| line.strip_prefix("bound ")?.parse().ok());
-        let address = bound.expect("it says where it listens");
-        Victim { child, address }
+        let printed = BufReader::new(child.stdout.take().expect("its output is ours"));
+        let lines = Lines::default();
+        let all = Arc::clone(&lines);
+        std::thread::spawn(move || {
+            for line in printed.lines().map_while(Result::ok) {
+                all.lock().expect("no panic").push(line);
+            }
+        });
+        let address = said(&lines, "bound ").await;
+        let address = address.parse().expect("an address");
+        Victim {
+            child,
+            address,
+            lines,
+        }
     }
 
     async fn peer(&self, identity: &str) -> TestPeer {
@@ -57,6 +71,16 @@ impl Victim {
     }
 }
 
+/// Waits for a line that begins so, and returns the rest of it.
+async fn said(lines: &Lines, beginning: &str) -> String {
+    let said = || {
+        let lines = lines.lock().expect("no panic");
+        let mut rests = lines.iter().filter_map(|line| line.strip_prefix(beginning));
+        rests.next().map(str::to_owned)
+    };
+    wait_for("the victim says it", PATIENCE, said).await
+}
+
 impl Drop for Victim {
     fn drop(&mut self) {
         self.child.kill().ok();
@@ -66,7 +90,7 @@ impl Drop for Victim {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_gigabytes_before_the_handshake_abort_a_bare_router() {
-    let mut victim = Victim::start();
+    let mut victim = Victim::start().await;
     let mut peer = TestPeer::connect(victim.address).await;
     peer.say(&greeting()).await.expect("sent");
     peer.say(&announcement(0, THIRTY_GIGABYTES))
@@ -77,7 +101,7 @@ async fn thirty_gigabytes_before_the_handshake_abort_a_bare_router() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_gigabytes_after_the_handshake_abort_a_bare_router() {
-    let mut victim = Victim::start();
+    let mut victim = Victim::start().await;
     let mut peer = victim.peer("liar").await;
     peer.say(&announcement(0, THIRTY_GIGABYTES))
         .await
@@ -87,18 +111,15 @@ async fn thirty_gigabytes_after_the_handshake_abort_a_bare_router() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_reads_nothing_and_closes_stops_a_bare_router_for_ever() {
-    let victim = Victim::start();
+    let victim = Victim::start().await;
     let mut honest = victim.peer("honest").await;
     let mut deaf = victim.peer("deaf").await;
     assert!(honest.is_served().await);
     let question = format!("{MORE_THAN_A_QUEUE} times");
     deaf.send(question.as_bytes()).await.expect("sent");
-    // As soon as the queue for it is full nobody is answered.
-    let unanswered = timeout(PATIENCE, async {
-        let second = Duration::from_secs(1);
-        while timeout(second, honest.is_served()).await.is_ok() {}
-    });
-    unanswered.await.expect("the queue is full in the end");
+    // The queue for it is full. As long as it likes nobody is answered.
+    said(&victim.lines, "a send waits").await;
+    honest.send(b"?").await.expect("sent");
     // Nor when it has gone: a thread waits for a lock that the send to it holds, and the send for
     // the thread.
     drop(deaf);
@@ -108,7 +129,7 @@ async fn a_peer_that_reads_nothing_and_closes_stops_a_bare_router_for_ever() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thief_gets_what_is_for_its_victim_from_a_bare_router() {
-    let victim = Victim::start();
+    let victim = Victim::start().await;
     let mut robbed = victim.peer("robbed").await;
     assert!(robbed.is_served().await);
     let mut thief = victim.peer("robbed").await;
@@ -133,19 +154,14 @@ async fn child_with_a_bare_router() {
 }
 
 async fn own(socket: RouterSocket) {
-    let (answers_in, mut answers) = mpsc::unbounded_channel::<ZmqMessage>();
     let (mut sender, mut receiver) = socket.split();
-    loop {
-        tokio::select! {
-            message = receiver.recv() => {
-                let Ok(message) = message else { continue };
-                for _ in 0..times(&message).unwrap_or(1) {
-                    answers_in.send(message.clone()).expect("it is received here");
-                }
-            }
+    while let Ok(message) = receiver.recv().await {
+        for _ in 0..times(&message).unwrap_or(1) {
             // The owner of a socket waits for a send, as the dispatcher's does.
-            Some(answer) = answers.recv() => {
-                let _ = sender.send(answer).await;
+            let mut send = sender.send(message.clone());
+            if timeout(Duration::from_secs(1), &mut send).await.is_err() {
+                writeln!(stdout(), "\na send waits").expect("the parent listens");
+                let _ = send.await;
             }
         }
     }
