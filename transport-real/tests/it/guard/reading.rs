@@ -12,10 +12,18 @@ use super::{Guarded, answer, limits};
 /// More messages than the ROUTER's queue for a peer holds, and the buffers after it.
 pub(super) const MORE_THAN_A_QUEUE: usize = 1_000_000;
 
+/// Limits under which a queue is full before its peer is cut.
+fn patient() -> Limits {
+    Limits {
+        stall_timeout: Duration::from_secs(4),
+        ..limits()
+    }
+}
+
 /// With one thread, on which a ROUTER without a guard stops for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_peer_that_reads_nothing_is_cut_and_a_send_to_it_ends() {
-    let guarded = Guarded::start(limits()).await;
+    let guarded = Guarded::start(patient()).await;
     let mut honest = guarded.peer("honest").await;
     let _deaf = guarded.peer("deaf").await;
     let deaf = Peer {
@@ -37,10 +45,7 @@ async fn a_peer_that_reads_nothing_is_cut_and_a_send_to_it_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_asks_and_reads_nothing_is_not_heard_out() {
-    let limits = Limits {
-        stall_timeout: Duration::from_secs(4),
-        ..limits()
-    };
+    let limits = patient();
     let guarded = Guarded::start(limits).await;
     let mut honest = guarded.peer("honest").await;
     let mut deaf = guarded.peer("deaf").await;
