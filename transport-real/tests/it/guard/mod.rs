@@ -90,9 +90,14 @@ impl Guarded {
         seen.said.iter().filter(|who| *who == identity).count()
     }
 
-    fn has_closed(&self, identity: &str) -> bool {
+    /// How many connections of this identity are known to have ended.
+    fn ends_of(&self, identity: &str) -> usize {
         let seen = self.seen.lock().expect("no panic");
-        seen.closed.iter().any(|who| who == identity)
+        seen.closed.iter().filter(|who| *who == identity).count()
+    }
+
+    fn has_closed(&self, identity: &str) -> bool {
+        self.ends_of(identity) > 0
     }
 
     async fn hears_of_the_end_of(&self, identity: &str) {
