@@ -44,7 +44,8 @@ impl Dial for DealerDial {
         inputs: mpsc::Sender<Input>,
     ) -> mpsc::UnboundedSender<FromWorker> {
         let (messages, outgoing) = mpsc::unbounded_channel();
-        let identity = format!("{}.{session}", self.worker);
+        // Nobody can be there first under a name that nobody can guess.
+        let identity = format!("{}.{session}.{:016x}", self.worker, rand::random::<u64>());
         let endpoint = self.endpoint.clone();
         tokio::spawn(async move {
             if let Err(error) = serve(&identity, &endpoint, &inputs, outgoing).await {

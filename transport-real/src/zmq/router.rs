@@ -8,9 +8,13 @@ use futures_util::StreamExt;
 use mpcsfaas_core::dispatcher::{Input, Peer};
 use mpcsfaas_core::wire::{Arrival, decode_arrival, json, native};
 use tokio::sync::mpsc;
-use zeromq::{Endpoint, RouterSocket, Socket, SocketEvent, SocketRecv, SocketSend, ZmqMessage};
+use zeromq::{
+    Endpoint, RouterSocket, Socket, SocketEvent, SocketRecv, SocketSend, ZmqError, ZmqMessage,
+    ZmqResult,
+};
 
 use super::BindError;
+use super::guard::{Guard, Limits};
 use crate::dispatch::{Outgoing, OutgoingMessage};
 
 /// How many peers that sent junk are remembered, so that each is logged once.
@@ -25,23 +29,42 @@ pub struct Router {
     pub outgoing: mpsc::UnboundedSender<Outgoing>,
 }
 
-/// Binds `endpoint` (such as `tcp://127.0.0.1:5555`) and starts the task that owns the socket. It
-/// puts what workers say into `inputs`, and ends when the outgoing side or the inputs are closed.
+/// Binds `endpoint` (such as `tcp://127.0.0.1:5555`) behind a guard and starts the task that owns the
+/// socket. It puts what workers say into `inputs`, and ends when the outgoing side or the inputs are
+/// closed.
 ///
 /// # Errors
-/// The endpoint cannot be bound.
-pub async fn bind(endpoint: &str, inputs: mpsc::Sender<Input>) -> Result<Router, BindError> {
-    let mut socket = RouterSocket::new();
-    let bound: Endpoint = socket.bind(endpoint).await.map_err(|source| BindError {
-        endpoint: endpoint.to_owned(),
-        source,
-    })?;
+/// The endpoint is no TCP one, or cannot be bound.
+pub async fn bind(
+    endpoint: &str,
+    limits: Limits,
+    inputs: mpsc::Sender<Input>,
+) -> Result<Router, BindError> {
+    let (socket, guard) = bind_guarded(endpoint, limits)
+        .await
+        .map_err(|source| BindError {
+            endpoint: endpoint.to_owned(),
+            source,
+        })?;
+    let bound = Endpoint::from_tcp_addr(guard.address());
     let (outgoing, messages) = mpsc::unbounded_channel();
-    tokio::spawn(serve(socket, inputs, messages));
+    tokio::spawn(async move {
+        serve(socket, inputs, messages).await;
+        drop(guard);
+    });
     Ok(Router {
         endpoint: bound.to_string(),
         outgoing,
     })
+}
+
+async fn bind_guarded(endpoint: &str, limits: Limits) -> ZmqResult<(RouterSocket, Guard)> {
+    let Endpoint::Tcp(host, port) = endpoint.parse()? else {
+        return Err(ZmqError::Socket("workers connect over TCP"));
+    };
+    let mut socket = RouterSocket::new();
+    let guard = Guard::bind(&mut socket, (&host.to_string(), port), limits).await?;
+    Ok((socket, guard))
 }
 
 async fn serve(

@@ -1,6 +1,7 @@
 //! The adapters on the real thing, one module a topic.
 
 mod embedded;
+mod guard;
 mod http;
 mod python_pool;
 mod redis_server;
