@@ -1,0 +1,17 @@
+//! Fuzz targets over the core: each is a function of bytes that panics if something does not hold.
+//!
+//! `fuzz_targets/` has one file a target, which gives the function to libFuzzer. Everything is here,
+//! so that `tests/corpus.rs` replays the corpus with any compiler.
+
+mod base64_reference;
+mod draw;
+mod memory;
+mod messages;
+pub mod pickle_scan;
+mod pickler;
+mod pace;
+pub mod replay;
+pub mod store;
+pub mod wire_json;
+pub mod wire_native;
+pub mod worker;
