@@ -4,6 +4,7 @@
 //! so that `tests/corpus.rs` replays the corpus with any compiler.
 
 mod base64_reference;
+pub mod dispatcher;
 mod draw;
 mod memory;
 mod messages;

@@ -28,6 +28,9 @@ use crate::pace::{self, MOST_OUTPUTS};
 /// At most so many events an input.
 const EVENTS: usize = 300;
 
+/// How far ahead something may be due to be waited for.
+const NEAR: Duration = Duration::from_secs(120);
+
 /// Python processes.
 const PROCESSES: u32 = 2;
 
@@ -128,8 +131,9 @@ impl World {
             }
             Event::Wait(time) => self.wait(time),
             Event::UntilDue => {
-                if let Some(due) = self.worker.poll_timeout() {
-                    self.wait(due.since(self.now));
+                let due = self.worker.poll_timeout().map(|due| due.since(self.now));
+                if let Some(time) = due.filter(|time| *time < NEAR) {
+                    self.wait(time);
                 }
             }
             Event::Leave => self.feed(Some(Input::DrainRequested)),
