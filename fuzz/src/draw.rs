@@ -91,9 +91,11 @@ impl<'a> Draw<'a> {
 
     /// A text of at most so many characters.
     pub(crate) fn text(&mut self, most: u64) -> String {
-        self.list(most, |draw| draw.one_of(&['a', 'b', '\\', '\n', '"', '\u{e9}', '\u{1f600}', '\0']))
-            .into_iter()
-            .collect()
+        self.list(most, |draw| {
+            draw.one_of(&['a', 'b', '\\', '\n', '"', '\u{e9}', '\u{1f600}', '\0'])
+        })
+        .into_iter()
+        .collect()
     }
 
     pub(crate) fn task(&mut self) -> TaskId {
@@ -141,7 +143,9 @@ impl<'a> Draw<'a> {
 
     pub(crate) fn options(&mut self) -> Options {
         Options {
-            timeout_ms: self.flag().then(|| self.one_of(&[0, 1, 500, 2_000, 60_000, u64::MAX])),
+            timeout_ms: self
+                .flag()
+                .then(|| self.one_of(&[0, 1, 500, 2_000, 60_000, u64::MAX])),
             at_most_once: self.rarely(3),
         }
     }
@@ -162,7 +166,9 @@ impl<'a> Draw<'a> {
             exception: self.text(2),
             pickled_message: self.bytes(3),
             traceback: self.text(2),
-            exit_code: self.flag().then(|| self.one_of(&[0, 1, -1, i32::MIN, i32::MAX])),
+            exit_code: self
+                .flag()
+                .then(|| self.one_of(&[0, 1, -1, i32::MIN, i32::MAX])),
             signal: self.flag().then(|| self.one_of(&[9, 15])),
             ..Failure::new(self.one_of(&FailureKind::ALL), self.text(3))
         }

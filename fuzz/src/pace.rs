@@ -24,9 +24,16 @@ pub(crate) fn pass<W>(
         let Some(due) = deadline(world).filter(|due| *due <= until) else {
             return;
         };
-        now = if met == DEADLINES { until } else { due.max(now) };
+        now = if met == DEADLINES {
+            until
+        } else {
+            due.max(now)
+        };
         meet(world, now);
         let next = deadline(world);
-        assert!(next.is_none_or(|next| next > now), "{next:?} was due at {now:?} and was not done");
+        assert!(
+            next.is_none_or(|next| next > now),
+            "{next:?} was due at {now:?} and was not done"
+        );
     }
 }

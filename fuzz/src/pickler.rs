@@ -104,7 +104,9 @@ impl Pickler {
                 self.bytes.push(b'V');
                 for char in text.chars() {
                     match char {
-                        '\\' | '\n' | '\0' => self.bytes.extend(format!("\\u{:04x}", char as u32).bytes()),
+                        '\\' | '\n' | '\0' => {
+                            self.bytes.extend(format!("\\u{:04x}", char as u32).bytes())
+                        }
                         latin if (latin as u32) < 256 => self.bytes.push(latin as u8),
                         wide => self.bytes.extend(format!("\\U{:08x}", wide as u32).bytes()),
                     }
@@ -176,7 +178,8 @@ impl Pickler {
     }
 
     fn list(&mut self, draw: &mut Draw<'_>, depth: u32) -> Top {
-        self.bytes.extend(if self.protocol == 0 { &b"(l"[..] } else { b"]" });
+        self.bytes
+            .extend(if self.protocol == 0 { &b"(l"[..] } else { b"]" });
         self.memoize();
         let items = draw.number(0, 4);
         match self.protocol {
@@ -198,7 +201,8 @@ impl Pickler {
     }
 
     fn dict(&mut self, draw: &mut Draw<'_>, depth: u32) -> Top {
-        self.bytes.extend(if self.protocol == 0 { &b"(d"[..] } else { b"}" });
+        self.bytes
+            .extend(if self.protocol == 0 { &b"(d"[..] } else { b"}" });
         self.memoize();
         for _ in 0..draw.number(0, 3) {
             self.text(draw);

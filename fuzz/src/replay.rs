@@ -44,5 +44,8 @@ pub fn inputs(path: &Path) -> std::io::Result<Vec<(PathBuf, Vec<u8>)>> {
     } else {
         paths.push(path.to_owned());
     }
-    paths.into_iter().map(|path| std::fs::read(&path).map(|input| (path, input))).collect()
+    paths
+        .into_iter()
+        .map(|path| std::fs::read(&path).map(|input| (path, input)))
+        .collect()
 }

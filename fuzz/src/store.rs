@@ -38,8 +38,6 @@ pub struct Reached {
     pub requeued: u64,
     /// Operations that found no lease.
     pub without_lease: u64,
-    /// Tasks that failed by the store's own word.
-    pub ended_by_store: u64,
     /// Results forgotten.
     pub expired: u64,
 }
@@ -134,15 +132,24 @@ impl World {
             }
             Reply::LeaseGone => {
                 self.reached.without_lease += 1;
-                assert_eq!(&self.store, before, "without a lease {op:?} changed something");
+                assert_eq!(
+                    &self.store, before,
+                    "without a lease {op:?} changed something"
+                );
                 return;
             }
             _ => return,
         };
-        let accepted = verdicts.iter().filter(|verdict| **verdict == Verdict::Ok).count() as u64;
+        let accepted = verdicts
+            .iter()
+            .filter(|verdict| **verdict == Verdict::Ok)
+            .count() as u64;
         self.reached.refused += verdicts.len() as u64 - accepted;
         if accepted == 0 {
-            assert_eq!(&self.store, before, "{op:?} was refused and changed something");
+            assert_eq!(
+                &self.store, before,
+                "{op:?} was refused and changed something"
+            );
         }
         match op {
             Op::Commit(items) => {
@@ -163,8 +170,15 @@ impl World {
             .is_some_and(|row| !row.status.is_terminal() && row.attempt == item.attempt);
         match verdict {
             Verdict::Ok => {
-                assert!(current, "{item:?} was accepted over {:?}", before.task(item.task));
-                let outcome = self.store.task(item.task).and_then(|row| row.outcome.as_ref());
+                assert!(
+                    current,
+                    "{item:?} was accepted over {:?}",
+                    before.task(item.task)
+                );
+                let outcome = self
+                    .store
+                    .task(item.task)
+                    .and_then(|row| row.outcome.as_ref());
                 assert_eq!(outcome, Some(&item.outcome));
             }
             Verdict::Stale => {
@@ -175,7 +189,9 @@ impl World {
     }
 
     fn claim_is_right(&mut self, before: &Store, claim: &Claim, claimed: &[Claimed]) {
-        let known = before.lease(claim.incarnation).map_or(0, |lease| lease.claim_number);
+        let known = before
+            .lease(claim.incarnation)
+            .map_or(0, |lease| lease.claim_number);
         let repeat = claim.number <= known;
         for task in claimed {
             let row = self.store.task(task.task);
@@ -195,10 +211,19 @@ impl World {
         }
         self.reached.claimed += claimed.len() as u64;
         let suspects = claimed.iter().filter(|task| task.losses > 0).count();
-        assert!(claimed.len() <= claim.max as usize, "{claim:?} brought {claimed:?}");
-        assert!(suspects <= claim.suspects as usize, "{claim:?} brought {claimed:?}");
+        assert!(
+            claimed.len() <= claim.max as usize,
+            "{claim:?} brought {claimed:?}"
+        );
+        assert!(
+            suspects <= claim.suspects as usize,
+            "{claim:?} brought {claimed:?}"
+        );
         let excepted = |task: &Claimed| claim.except.contains(&task.task);
-        assert!(!claimed.iter().any(excepted), "{claim:?} brought {claimed:?}");
+        assert!(
+            !claimed.iter().any(excepted),
+            "{claim:?} brought {claimed:?}"
+        );
     }
 
     /// An answer may be lost, so the asker asks again in the same words (R1, R6a).
@@ -212,11 +237,17 @@ impl World {
             (Reply::Expired(count), _) => self.reached.expired += u64::from(*count),
             _ => {}
         }
-        assert_eq!(self.store, before, "{op:?} changed something when it was repeated");
+        assert_eq!(
+            self.store, before,
+            "{op:?} changed something when it was repeated"
+        );
     }
 
     fn survives_a_restart(&self) {
-        let functions = self.store.functions().map(|(id, function)| (id, function.clone()));
+        let functions = self
+            .store
+            .functions()
+            .map(|(id, function)| (id, function.clone()));
         let tasks = self.store.tasks().map(|(id, row)| (id, row.clone()));
         let leases = self.store.leases().map(|(id, lease)| (id, lease.clone()));
         let restored = Store::restore(self.config, functions, tasks, leases);
@@ -233,7 +264,10 @@ impl World {
 fn moves_by_the_table(before: &Store, after: &Store, op: &Op) {
     for (id, was) in before.tasks() {
         let Some(is) = after.task(id) else {
-            assert!(was.status.is_terminal(), "{op:?} forgot a live task: {was:?}");
+            assert!(
+                was.status.is_terminal(),
+                "{op:?} forgot a live task: {was:?}"
+            );
             assert_eq!(op, &Op::Expire);
             continue;
         };
@@ -241,15 +275,29 @@ fn moves_by_the_table(before: &Store, after: &Store, op: &Op) {
             assert_eq!(was, is, "{op:?} changed a task that had ended");
         }
         let moved = was.status != is.status;
-        assert!(!moved || was.status.may_become(is.status), "{op:?}: {was:?} became {is:?}");
-        let claimed = u32::from(matches!(op, Op::Claim(_)) && is.status == Status::Running && moved);
-        assert_eq!(is.attempt, was.attempt + claimed, "{op:?}: {was:?} became {is:?}");
+        assert!(
+            !moved || was.status.may_become(is.status),
+            "{op:?}: {was:?} became {is:?}"
+        );
+        let claimed =
+            u32::from(matches!(op, Op::Claim(_)) && is.status == Status::Running && moved);
+        assert_eq!(
+            is.attempt,
+            was.attempt + claimed,
+            "{op:?}: {was:?} became {is:?}"
+        );
         assert!(is.losses >= was.losses);
-        assert_eq!((is.function, is.options, is.seq), (was.function, was.options, was.seq));
+        assert_eq!(
+            (is.function, is.options, is.seq),
+            (was.function, was.options, was.seq)
+        );
     }
     for (id, row) in after.tasks() {
         let new = before.task(id).is_none();
-        assert!(!new || (row.status == Status::Queued && row.attempt == 0), "{op:?}: {row:?}");
+        assert!(
+            !new || (row.status == Status::Queued && row.attempt == 0),
+            "{op:?}: {row:?}"
+        );
     }
 }
 
@@ -358,7 +406,11 @@ impl Draw<'_> {
             number,
             max: self.number(0, 4) as u32,
             suspects: self.number(0, 3) as u32,
-            except: if self.rarely(4) { self.tasks() } else { Vec::new() },
+            except: if self.rarely(4) {
+                self.tasks()
+            } else {
+                Vec::new()
+            },
         }
     }
 

@@ -34,7 +34,9 @@ pub fn run(data: &[u8]) {
 }
 
 fn says(bytes: &[u8]) {
-    let read = memory::bounded(bytes.len(), MEMORY_A_BYTE, MEMORY_AT_LEAST, || json::decode(bytes));
+    let read = memory::bounded(bytes.len(), MEMORY_A_BYTE, MEMORY_AT_LEAST, || {
+        json::decode(bytes)
+    });
     let arrived = read.clone().map(Arrival::Legacy);
     assert_eq!(decode_arrival(bytes), arrived.map_err(ArrivalError::Json));
     let Ok(message) = read else { return };
@@ -47,7 +49,10 @@ fn says(bytes: &[u8]) {
         FromWorker::RequestTask { worker_id } => ("request_task", worker_id),
         FromWorker::TaskResult { worker_id, .. } => ("task_result", worker_id),
     };
-    assert_eq!((&value["type"], &value["worker_id"]), (&json!(kind), &json!(worker_id)));
+    assert_eq!(
+        (&value["type"], &value["worker_id"]),
+        (&json!(kind), &json!(worker_id))
+    );
     assert!(worker_id.len() <= NAME_LIMIT);
     let written = write(kind, &message);
     assert_eq!(json::decode(written.to_string().as_bytes()), Ok(message));
@@ -65,7 +70,10 @@ fn write(kind: &str, message: &FromWorker) -> Value {
             status,
             result,
         } => {
-            assert!(matches!(status, Status::Completed | Status::Failed), "{status}");
+            assert!(
+                matches!(status, Status::Completed | Status::Failed),
+                "{status}"
+            );
             json!({
                 "type": kind,
                 "worker_id": worker_id,

@@ -7,9 +7,9 @@
 use std::fmt::Debug;
 
 use mpcsfaas_core::id::WorkerId;
+use mpcsfaas_core::timing::FRAME_LIMIT;
 use mpcsfaas_core::wire::message::{FromDispatcher, FromWorker};
 use mpcsfaas_core::wire::native::{self, DecodeError};
-use mpcsfaas_core::timing::FRAME_LIMIT;
 use mpcsfaas_core::wire::{Arrival, ArrivalError, decode_arrival};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -58,7 +58,10 @@ where
     if let Ok(message) = &read {
         let written = native::encode(message);
         let longest = bytes.len() + NORMALISED;
-        assert!(written.len() <= longest, "not the shortest form: {message:?}");
+        assert!(
+            written.len() <= longest,
+            "not the shortest form: {message:?}"
+        );
         assert_eq!(native::decode::<T>(&written).as_ref(), Ok(message));
     }
     read
@@ -95,7 +98,10 @@ where
     let mut bytes = native::encode(message);
     assert_eq!(read::<T>(&bytes).as_ref(), Ok(message));
     let cut = read::<T>(&bytes[..cut % bytes.len()]);
-    assert!(matches!(cut, Err(DecodeError::Malformed(_) | DecodeError::Empty)), "{cut:?}");
+    assert!(
+        matches!(cut, Err(DecodeError::Malformed(_) | DecodeError::Empty)),
+        "{cut:?}"
+    );
     bytes.push(0);
     assert_eq!(read::<T>(&bytes), Err(DecodeError::Trailing(1)));
 }

@@ -42,7 +42,10 @@ impl World {
                 self.closes(peer);
             }
             26..29 => self.submits(draw),
-            29 => drop(self.requests.apply(self.now, Op::Cancel { task: draw.task() })),
+            29 => drop(
+                self.requests
+                    .apply(self.now, Op::Cancel { task: draw.task() }),
+            ),
             30 => self.feed(Input::DoorbellRang),
             31..46 => self.store_event(draw),
             46 => self.requests.claim_elsewhere(self.now),
@@ -77,7 +80,11 @@ impl World {
     /// Says the next thing in a worker's last session.
     pub(super) fn say_next(&mut self, worker: u64, body: ToDispatcher) {
         let session = self.guests.session(worker);
-        let number = self.guests.talk(&native_peer(worker, session), session).said + 1;
+        let number = self
+            .guests
+            .talk(&native_peer(worker, session), session)
+            .said
+            + 1;
         self.say(worker, session, number, body);
     }
 
@@ -104,21 +111,35 @@ impl World {
     fn finishes(&mut self, draw: &mut Draw<'_>) {
         let worker = draw.worker();
         let session = self.guests.session(worker);
-        let holds = &self.guests.talk(&native_peer(worker, session), session).holds;
+        let holds = &self
+            .guests
+            .talk(&native_peer(worker, session), session)
+            .holds;
         let which = draw.index(holds.len());
         let Some(task) = holds.iter().nth(which).copied() else {
             return;
         };
         let outcome = draw.outcome();
-        self.say_next(worker, ToDispatcher::Finished(vec![Finished { task, outcome }]));
+        self.say_next(
+            worker,
+            ToDispatcher::Finished(vec![Finished { task, outcome }]),
+        );
     }
 
     fn beats(&mut self, draw: &mut Draw<'_>) {
         let worker = draw.worker();
         let session = self.guests.session(worker);
-        let last = self.guests.talk(&native_peer(worker, session), session).said;
+        let last = self
+            .guests
+            .talk(&native_peer(worker, session), session)
+            .said;
         let credit = draw.edge32();
-        self.say(worker, session, UNNUMBERED, ToDispatcher::Beat { last, credit });
+        self.say(
+            worker,
+            session,
+            UNNUMBERED,
+            ToDispatcher::Beat { last, credit },
+        );
     }
 
     /// Somebody says anything in anybody's name.
@@ -147,7 +168,9 @@ impl World {
                     worker_id,
                     task: given.unwrap_or_else(|| draw.task()),
                     status: draw.one_of(&[Status::Completed, Status::Failed]),
-                    result: draw.one_of(&[&b""[..], b"\x80\x04\x8c\x01a.", b"junk"]).into(),
+                    result: draw
+                        .one_of(&[&b""[..], b"\x80\x04\x8c\x01a.", b"junk"])
+                        .into(),
                 }
             }
         };
@@ -229,7 +252,10 @@ impl World {
             return self.wait(draw.wait());
         }
         let due = self.dispatcher.poll_timeout();
-        if let Some(time) = due.map(|due| due.since(self.now)).filter(|time| *time < NEAR) {
+        if let Some(time) = due
+            .map(|due| due.since(self.now))
+            .filter(|time| *time < NEAR)
+        {
             self.wait(time);
         }
     }

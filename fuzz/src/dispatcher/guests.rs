@@ -59,7 +59,10 @@ impl Guests {
     /// A worker says something.
     pub(super) fn says(&mut self, peer: &Peer, message: &FromWorker) {
         let worker = message.worker;
-        self.speakers.entry(peer.clone()).or_default().insert(worker);
+        self.speakers
+            .entry(peer.clone())
+            .or_default()
+            .insert(worker);
         let last = self.sessions.entry(worker.0).or_default();
         if let ToDispatcher::Hello(_) = message.body {
             *last = (*last).max(message.session);
@@ -70,8 +73,12 @@ impl Guests {
         }
         match &message.body {
             ToDispatcher::Hello(hello) => {
-                let listed: BTreeSet<TaskRef> =
-                    hello.running.iter().chain(&hello.finished).copied().collect();
+                let listed: BTreeSet<TaskRef> = hello
+                    .running
+                    .iter()
+                    .chain(&hello.finished)
+                    .copied()
+                    .collect();
                 talk.hello = ((hello.credit as usize).max(listed.len()), listed);
             }
             ToDispatcher::Beat { credit, .. } | ToDispatcher::Pull { credit } => {
@@ -93,7 +100,10 @@ impl Guests {
                 assert!(self.ran.insert(run.task), "{} is run twice", run.task);
             }
         }
-        let honest = self.speakers.get(peer).is_some_and(|speakers| speakers.len() == 1);
+        let honest = self
+            .speakers
+            .get(peer)
+            .is_some_and(|speakers| speakers.len() == 1);
         let talk = self.talk(peer, message.session);
         talk.hears(message, honest);
     }
@@ -112,7 +122,10 @@ impl Guests {
     pub(super) fn told_legacy(&mut self, peer: &Peer, message: &json::ToWorker) {
         if peer.delimited {
             let questions = self.questions.entry(peer.clone()).or_default();
-            assert!(*questions > 0, "{peer:?} asked nothing and is told {message:?}");
+            assert!(
+                *questions > 0,
+                "{peer:?} asked nothing and is told {message:?}"
+            );
             *questions -= 1;
         }
         if let json::ToWorker::Task { task, .. } = message {
@@ -147,7 +160,10 @@ impl Talk {
             | ToWorker::Drop(_)
             | ToWorker::Drain => {
                 self.heard += 1;
-                assert!(!honest || message.number == self.heard, "a gap before {message:?}");
+                assert!(
+                    !honest || message.number == self.heard,
+                    "a gap before {message:?}"
+                );
             }
         }
         match &message.body {
@@ -159,14 +175,20 @@ impl Talk {
                     self.holds.insert(run.task);
                 }
                 let (held, credit) = (self.holds.len(), self.credit);
-                assert!(!honest || held <= credit, "P4: {held} tasks at a worker that takes {credit}");
+                assert!(
+                    !honest || held <= credit,
+                    "P4: {held} tasks at a worker that takes {credit}"
+                );
             }
             ToWorker::Ack(tasks) | ToWorker::Drop(tasks) => {
                 for task in tasks {
                     self.holds.remove(task);
                 }
             }
-            ToWorker::Welcome { .. } | ToWorker::SayHello | ToWorker::Beat { .. } | ToWorker::Drain => {}
+            ToWorker::Welcome { .. }
+            | ToWorker::SayHello
+            | ToWorker::Beat { .. }
+            | ToWorker::Drain => {}
         }
     }
 }

@@ -113,8 +113,14 @@ impl World {
             return;
         }
         let mut orders = Vec::new();
-        step(&mut self.dispatcher, self.now, input, |order| orders.push(order));
-        assert!(orders.len() <= MOST_OUTPUTS, "{} orders at once", orders.len());
+        step(&mut self.dispatcher, self.now, input, |order| {
+            orders.push(order)
+        });
+        assert!(
+            orders.len() <= MOST_OUTPUTS,
+            "{} orders at once",
+            orders.len()
+        );
         for order in orders {
             assert!(!self.gone, "it has left, and orders {order:?}");
             match order {

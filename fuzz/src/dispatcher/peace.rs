@@ -18,8 +18,8 @@ const CREDIT: u32 = 4;
 const ROUND: Duration = Duration::from_millis(500);
 
 /// After so many rounds all must be done: every lease that was left behind is over, every silent worker
-/// declared dead, and what may be tried again has been.
-const ROUNDS: usize = 120;
+/// declared dead and, where places for workers are few, forgotten; what may be tried again has been.
+const ROUNDS: usize = 300;
 
 impl World {
     /// Lets everything be done that can be.
@@ -37,14 +37,25 @@ impl World {
         }
         assert!(!self.leaving, "it was asked to leave, and has not");
         for (id, row) in self.requests.store.tasks() {
-            assert!(row.status.is_terminal(), "{id} does not end: {row:?}\n{:?}", self.dispatcher);
+            assert!(
+                row.status.is_terminal(),
+                "{id} does not end: {row:?}\n{:?}",
+                self.dispatcher
+            );
         }
         let believed: Vec<_> = self.dispatcher.believed().collect();
-        assert!(believed.is_empty(), "everything has ended, and {believed:?} are believed in");
+        assert!(
+            believed.is_empty(),
+            "everything has ended, and {believed:?} are believed in"
+        );
     }
 
     fn is_done(&self) -> bool {
-        let ended = self.requests.store.tasks().all(|(_, row)| row.status.is_terminal());
+        let ended = self
+            .requests
+            .store
+            .tasks()
+            .all(|(_, row)| row.status.is_terminal());
         ended && self.dispatcher.believed().next().is_none()
     }
 
@@ -72,12 +83,20 @@ impl World {
             let done: Vec<TaskRef> = talk.holds.iter().copied().collect();
             for task in done {
                 let outcome = Outcome::completed("done");
-                self.say_next(GOOD, ToDispatcher::Finished(vec![Finished { task, outcome }]));
+                self.say_next(
+                    GOOD,
+                    ToDispatcher::Finished(vec![Finished { task, outcome }]),
+                );
                 self.answer_all();
             }
             let last = self.guests.talk(&native_peer(GOOD, session), session).said;
             let credit = CREDIT;
-            self.say(GOOD, session, UNNUMBERED, ToDispatcher::Beat { last, credit });
+            self.say(
+                GOOD,
+                session,
+                UNNUMBERED,
+                ToDispatcher::Beat { last, credit },
+            );
         }
         self.answer_all();
         self.wait(ROUND);

@@ -54,7 +54,11 @@ impl Requests {
         match self.outstanding.get(&request) {
             Some(before) => assert_eq!(before, &op, "a request is repeated in the same words"),
             None => {
-                assert_eq!(request, self.last + 1, "an answered request is asked again: {op:?}");
+                assert_eq!(
+                    request,
+                    self.last + 1,
+                    "an answered request is asked again: {op:?}"
+                );
                 self.last = request;
                 self.outstanding.insert(request, op);
             }

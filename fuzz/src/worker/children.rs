@@ -115,7 +115,11 @@ impl Children {
     /// What the worker takes for running is what was ordered.
     pub(super) fn check(&self, worker: &Worker) {
         for task in worker.running() {
-            assert!(self.0.contains(&Child::Runs(task)), "{task} runs nowhere: {:?}", self.0);
+            assert!(
+                self.0.contains(&Child::Runs(task)),
+                "{task} runs nowhere: {:?}",
+                self.0
+            );
         }
     }
 

@@ -32,7 +32,11 @@ impl Heard {
 
     /// The worker makes a new connection.
     pub(super) fn connected(&mut self, session: Session) {
-        assert!(session > self.session, "session {session} after {}", self.session);
+        assert!(
+            session > self.session,
+            "session {session} after {}",
+            self.session
+        );
         assert!(!self.gone, "it has left, and connects");
         self.session = session;
         self.number = 0;
@@ -44,7 +48,11 @@ impl Heard {
         assert!(!self.gone, "it has left, and says {message:?}");
         assert_eq!(message.session, self.session, "on this connection");
         let hello = matches!(message.body, ToDispatcher::Hello(_));
-        assert_eq!(hello, message.number == 1, "a session begins with a Hello: {message:?}");
+        assert_eq!(
+            hello,
+            message.number == 1,
+            "a session begins with a Hello: {message:?}"
+        );
         match message.body {
             ToDispatcher::Beat { last, .. } => {
                 assert_eq!((message.number, last), (UNNUMBERED, self.number));
@@ -57,15 +65,22 @@ impl Heard {
         match &message.body {
             ToDispatcher::Hello(hello) => {
                 let listed: BTreeSet<TaskRef> = hello.finished.iter().copied().collect();
-                assert!(self.results.is_subset(&listed), "{:?} are not all listed", self.results);
+                assert!(
+                    self.results.is_subset(&listed),
+                    "{:?} are not all listed",
+                    self.results
+                );
                 self.results.clone_from(&listed);
-                self.credit = hello.credit.max((hello.running.len() + listed.len()) as u32);
+                self.credit = hello
+                    .credit
+                    .max((hello.running.len() + listed.len()) as u32);
             }
             ToDispatcher::Beat { credit, .. } | ToDispatcher::Pull { credit } => {
                 self.credit = self.credit.max(*credit);
             }
             ToDispatcher::Finished(results) => {
-                self.results.extend(results.iter().map(|result| result.task));
+                self.results
+                    .extend(results.iter().map(|result| result.task));
             }
             ToDispatcher::Returned { .. } | ToDispatcher::Goodbye { .. } => {}
         }
@@ -100,6 +115,9 @@ impl Heard {
 
     pub(super) fn check(&self, worker: &Worker) {
         let (held, results) = (worker.held(), self.results.len());
-        assert!(held >= results, "{held} held, and {results} results wait for their Ack");
+        assert!(
+            held >= results,
+            "{held} held, and {results} results wait for their Ack"
+        );
     }
 }

@@ -110,7 +110,10 @@ impl World {
                 ToWorker::Beat { last: self.told },
             ),
             Event::Stray => {
-                let (session, number) = (self.heard.session().wrapping_sub(draw.number(0, 2)), draw.edge());
+                let (session, number) = (
+                    self.heard.session().wrapping_sub(draw.number(0, 2)),
+                    draw.edge(),
+                );
                 let body = draw.to_worker();
                 self.tell_in(session, number, body);
             }
@@ -186,8 +189,14 @@ impl World {
     fn feed(&mut self, input: Option<Input>) {
         let session = self.heard.session();
         let mut orders = Vec::new();
-        step(&mut self.worker, self.now, input, |order| orders.push(order));
-        assert!(orders.len() <= MOST_OUTPUTS, "{} orders at once", orders.len());
+        step(&mut self.worker, self.now, input, |order| {
+            orders.push(order)
+        });
+        assert!(
+            orders.len() <= MOST_OUTPUTS,
+            "{} orders at once",
+            orders.len()
+        );
         for order in orders {
             self.obey(order);
         }
