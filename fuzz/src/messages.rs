@@ -9,7 +9,7 @@ use crate::draw::Draw;
 
 impl Draw<'_> {
     /// What a worker may say.
-    pub(crate) fn to_dispatcher(&mut self) -> ToDispatcher {
+    pub(crate) fn worker_says(&mut self) -> ToDispatcher {
         match self.index(9) {
             0..3 => ToDispatcher::Hello(self.hello()),
             3 => ToDispatcher::Beat {
@@ -46,7 +46,7 @@ impl Draw<'_> {
     }
 
     /// What a dispatcher may say.
-    pub(crate) fn to_worker(&mut self) -> ToWorker {
+    pub(crate) fn dispatcher_says(&mut self) -> ToWorker {
         match self.index(10) {
             0 => ToWorker::Welcome {
                 dispatcher: Incarnation {

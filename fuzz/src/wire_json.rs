@@ -40,19 +40,17 @@ fn says(bytes: &[u8]) {
     let arrived = read.clone().map(Arrival::Legacy);
     assert_eq!(decode_arrival(bytes), arrived.map_err(ArrivalError::Json));
     let Ok(message) = read else { return };
-    let Ok(value) = serde_json::from_slice::<Value>(bytes) else {
-        panic!("read, and no JSON: {message:?}");
-    };
     let (kind, worker_id) = match &message {
         FromWorker::Register { worker_id } => ("register", worker_id),
         FromWorker::Heartbeat { worker_id } => ("heartbeat", worker_id),
         FromWorker::RequestTask { worker_id } => ("request_task", worker_id),
         FromWorker::TaskResult { worker_id, .. } => ("task_result", worker_id),
     };
-    assert_eq!(
-        (&value["type"], &value["worker_id"]),
-        (&json!(kind), &json!(worker_id))
-    );
+    // What nobody asks for is skipped without a look at its text, so not all that is read is JSON.
+    if let Ok(value) = serde_json::from_slice::<Value>(bytes) {
+        assert_eq!(value["type"], kind);
+        assert_eq!(&value["worker_id"], worker_id);
+    }
     assert!(worker_id.len() <= NAME_LIMIT);
     let written = write(kind, &message);
     assert_eq!(json::decode(written.to_string().as_bytes()), Ok(message));

@@ -77,7 +77,7 @@ fn made(draw: &mut Draw<'_>) {
                 worker: WorkerId(draw.edge()),
                 session,
                 number,
-                body: draw.to_dispatcher(),
+                body: draw.worker_says(),
             },
         ),
         false => survives(
@@ -85,7 +85,7 @@ fn made(draw: &mut Draw<'_>) {
             &FromDispatcher {
                 session,
                 number,
-                body: draw.to_worker(),
+                body: draw.dispatcher_says(),
             },
         ),
     }

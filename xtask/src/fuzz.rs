@@ -202,19 +202,18 @@ impl<'a> Fuzzer<'a> {
         cargo
     }
 
-    fn repository(&self, target: &str) -> PathBuf {
-        self.workspace.root.join("fuzz/corpus").join(target)
-    }
-
-    /// Where what is found new is kept.
-    fn working(&self, target: &str) -> Result<PathBuf, Error> {
-        let path = self.workspace.kept.join("fuzz").join(target);
-        std::fs::create_dir_all(&path).map_err(Error::at(&path))?;
-        Ok(path)
+    /// Where what is found new is kept, and the corpus in the repository. A new target has none yet.
+    fn folders(&self, target: &str) -> Result<(PathBuf, PathBuf), Error> {
+        let working = self.workspace.kept.join("fuzz").join(target);
+        let repository = self.workspace.root.join("fuzz/corpus").join(target);
+        for path in [&working, &repository] {
+            std::fs::create_dir_all(path).map_err(Error::at(path))?;
+        }
+        Ok((working, repository))
     }
 
     fn fuzz(&self, target: &str, seconds: u32) -> Result<Outcome, Error> {
-        let (working, repository) = (self.working(target)?, self.repository(target));
+        let (working, repository) = self.folders(target)?;
         let before = listed(&working)?.len();
         let mut command = self.cargo_fuzz("run");
         command
@@ -241,7 +240,7 @@ impl<'a> Fuzzer<'a> {
     /// Replaces the corpus in the repository by the fewest inputs, of it and of what was found new, that
     /// reach the same edges.
     fn minimise(&self, screen: &Screen, target: &str) -> Result<(), Error> {
-        let (working, repository) = (self.working(target)?, self.repository(target));
+        let (working, repository) = self.folders(target)?;
         let merged = self.workspace.fresh("fuzz-merged")?;
         let mut command = self.cargo_fuzz("run");
         command

@@ -103,7 +103,7 @@ impl World {
 
     fn says_something(&mut self, draw: &mut Draw<'_>) {
         let worker = draw.worker();
-        let body = draw.to_dispatcher();
+        let body = draw.worker_says();
         self.say_next(worker, body);
     }
 
@@ -149,7 +149,7 @@ impl World {
             _ => native_peer(draw.worker(), draw.number(0, 4)),
         };
         let (worker, session, number) = (draw.worker(), draw.edge(), draw.edge());
-        let body = draw.to_dispatcher();
+        let body = draw.worker_says();
         if session < u64::MAX / 2 {
             self.say_from(peer, worker, session, number, body);
         }
@@ -212,21 +212,34 @@ impl World {
                 self.feed(Input::StoreFailed { request });
             }
             12 => self.feed(Input::StoreFailed { request }),
-            13 => {
-                self.requests.answered(request);
-                let reply = draw.one_of(&[&Reply::LeaseGone, &Reply::Done]).clone();
-                self.feed(Input::StoreReplied { request, reply });
-            }
-            14 => {
-                let request = self.requests.last() + 1;
-                let reply = Reply::LeaseGone;
-                self.feed(Input::StoreReplied { request, reply });
-            }
+            13 => self.lease_is_gone(request),
+            14 => self.store_is_mad(draw, request),
             _ => {
                 self.requests.connected = false;
                 self.feed(Input::StoreDisconnected);
             }
         }
+    }
+
+    /// The store answers that there is no lease, where it may.
+    fn lease_is_gone(&mut self, request: u64) {
+        if self.requests.needs_lease(request) {
+            self.requests.reap_all(self.now);
+            self.answer(request);
+        }
+    }
+
+    /// An answer that fits no question, or a question that was not asked. No store does that, and all
+    /// that is asked for is that the dispatcher stays sound.
+    fn store_is_mad(&mut self, draw: &mut Draw<'_>, request: u64) {
+        self.mad = true;
+        let request = request + draw.one_of(&[0, 0, 1_000]);
+        self.requests.answered(request);
+        let reply = match draw.flag() {
+            true => Reply::Done,
+            false => Reply::LeaseGone,
+        };
+        self.feed(Input::StoreReplied { request, reply });
     }
 
     fn answer(&mut self, request: u64) {

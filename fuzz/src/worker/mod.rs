@@ -84,7 +84,7 @@ impl World {
     fn happen(&mut self, draw: &mut Draw<'_>, event: Event) {
         match event {
             Event::Tell => {
-                let body = draw.to_worker();
+                let body = draw.dispatcher_says();
                 self.tell(body);
             }
             Event::Welcome => self.tell(ToWorker::Welcome {
@@ -114,7 +114,7 @@ impl World {
                     self.heard.session().wrapping_sub(draw.number(0, 2)),
                     draw.edge(),
                 );
-                let body = draw.to_worker();
+                let body = draw.dispatcher_says();
                 self.tell_in(session, number, body);
             }
             Event::Closed { back } => {

@@ -1,20 +1,20 @@
 //! `store`: any operations at any times, over a few tasks, dispatchers and sessions.
 //!
 //! Besides the store's own invariants: a task's status moves by the table, its attempts count up, an
-//! ended task never changes; a write that the fence refuses changes nothing; every operation may be
-//! repeated at once, word for word, without a change; a claim brings what it may and no more; and the
-//! store that is restored from the rows is the same store.
+//! ended task never changes; the fence lets through what it should, and what it refuses changes
+//! nothing; every operation may be repeated at once, word for word, without a change; a claim brings
+//! what it may and no more; and the store that is restored from the rows has the same rows.
+
+mod fence;
+mod ops;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mpcsfaas_core::id::{Attempt, Incarnation, TaskId, WorkerId, WorkerKey};
+use mpcsfaas_core::id::Incarnation;
 use mpcsfaas_core::machine::{Machine, step};
-use mpcsfaas_core::store::op::{
-    Adoption, Claim, Claimed, Commit, EndReason, Mode, Placement, Report, Requeue, Submission,
-    Verdict,
-};
-use mpcsfaas_core::store::{Config, Input, Op, Output, Reply, Row, Store};
+use mpcsfaas_core::store::op::{Claim, Claimed, Verdict};
+use mpcsfaas_core::store::{Config, Input, Op, Output, Reply, Store};
 use mpcsfaas_core::task::Status;
 use mpcsfaas_core::time::{Instant, WallTime};
 
@@ -140,6 +140,11 @@ impl World {
             }
             _ => return,
         };
+        for (verdict, expected) in verdicts.iter().zip(fence::expected(before, op)) {
+            let accepted = *verdict == Verdict::Ok;
+            let right = expected.is_none_or(|expected| accepted == expected);
+            assert!(right, "{op:?} got {verdicts:?} from {before:?}");
+        }
         let accepted = verdicts
             .iter()
             .filter(|verdict| **verdict == Verdict::Ok)
@@ -154,37 +159,20 @@ impl World {
         match op {
             Op::Commit(items) => {
                 self.reached.committed += accepted;
-                for (item, verdict) in items.iter().zip(verdicts) {
-                    self.commit_is_right(before, item, *verdict);
+                for (item, _) in items
+                    .iter()
+                    .zip(verdicts)
+                    .filter(|(_, v)| **v == Verdict::Ok)
+                {
+                    let row = self.store.task(item.task);
+                    assert_eq!(
+                        row.and_then(|row| row.outcome.as_ref()),
+                        Some(&item.outcome)
+                    );
                 }
             }
             Op::Requeue(_) => self.reached.requeued += accepted,
             _ => self.reached.adopted += accepted,
-        }
-    }
-
-    /// The first commit of the current attempt of a task that has not ended counts, and no other.
-    fn commit_is_right(&self, before: &Store, item: &Commit, verdict: Verdict) {
-        let current = before
-            .task(item.task)
-            .is_some_and(|row| !row.status.is_terminal() && row.attempt == item.attempt);
-        match verdict {
-            Verdict::Ok => {
-                assert!(
-                    current,
-                    "{item:?} was accepted over {:?}",
-                    before.task(item.task)
-                );
-                let outcome = self
-                    .store
-                    .task(item.task)
-                    .and_then(|row| row.outcome.as_ref());
-                assert_eq!(outcome, Some(&item.outcome));
-            }
-            Verdict::Stale => {
-                let ended = |row: &Row| row.status.is_terminal();
-                assert!(!current || self.store.task(item.task).is_some_and(ended));
-            }
         }
     }
 
@@ -298,167 +286,5 @@ fn moves_by_the_table(before: &Store, after: &Store, op: &Op) {
             !new || (row.status == Status::Queued && row.attempt == 0),
             "{op:?}: {row:?}"
         );
-    }
-}
-
-impl Draw<'_> {
-    fn pause(&mut self) -> Duration {
-        match self.number(0, 31) {
-            0..24 => Duration::ZERO,
-            millis @ 24..28 => Duration::from_millis(millis),
-            28 => Duration::from_secs(3),
-            29 => Duration::from_millis(9_999),
-            30 => Duration::from_secs(10),
-            _ => Duration::from_secs(60),
-        }
-    }
-
-    fn dispatcher(&mut self) -> Incarnation {
-        Incarnation {
-            boot: self.number(1, 2),
-            epoch: u32::from(self.rarely(4)),
-        }
-    }
-
-    fn worker_key(&mut self) -> WorkerKey {
-        match self.flag() {
-            true => WorkerKey::Native(WorkerId(self.number(1, 2))),
-            false => WorkerKey::Legacy("json".to_owned()),
-        }
-    }
-
-    fn attempt(&mut self) -> Attempt {
-        self.number(0, 4) as Attempt
-    }
-
-    fn seat(&mut self) -> u64 {
-        self.number(0, 4)
-    }
-
-    fn tasks(&mut self) -> Vec<TaskId> {
-        self.list(3, Draw::task)
-    }
-
-    fn op(&mut self, numbers: &mut BTreeMap<Incarnation, u64>) -> Op {
-        match self.index(24) {
-            0..4 => Op::Submit(self.list(3, Draw::submission)),
-            4..6 => Op::OpenLease {
-                incarnation: self.dispatcher(),
-            },
-            6..11 => Op::Claim(self.claim(numbers)),
-            11..14 => Op::Commit(self.list(3, Draw::commit)),
-            14..17 => Op::Requeue(self.list(3, Draw::requeue)),
-            17..19 => Op::Adopt {
-                incarnation: self.dispatcher(),
-                tasks: self.list(3, Draw::adoption),
-            },
-            19 => Op::Renew {
-                incarnation: self.dispatcher(),
-                report: self.report(),
-                placed: self.list(2, Draw::placement),
-            },
-            20 => Op::Reap,
-            21 => Op::Release {
-                incarnation: self.dispatcher(),
-            },
-            22 => Op::Cancel { task: self.task() },
-            _ => self.rare_op(),
-        }
-    }
-
-    fn rare_op(&mut self) -> Op {
-        match self.index(6) {
-            0 => Op::PutFunction {
-                id: self.function_id(),
-                function: self.function(),
-            },
-            1 => Op::GetFunction {
-                id: self.function_id(),
-            },
-            2 => Op::Read(self.tasks()),
-            3 => Op::Inspect { task: self.task() },
-            4 => Op::Overview,
-            _ => Op::Expire,
-        }
-    }
-
-    fn submission(&mut self) -> Submission {
-        Submission {
-            task: self.task(),
-            function: self.function_id(),
-            params: self.bytes(2),
-            options: self.options(),
-        }
-    }
-
-    /// Mostly the dispatcher's next claim, else a repeat or an older one.
-    fn claim(&mut self, numbers: &mut BTreeMap<Incarnation, u64>) -> Claim {
-        let incarnation = self.dispatcher();
-        let last = numbers.entry(incarnation).or_default();
-        let number = match self.index(8) {
-            0..6 => *last + 1,
-            6 => *last,
-            _ => last.saturating_sub(1),
-        };
-        *last = number.max(*last);
-        Claim {
-            incarnation,
-            number,
-            max: self.number(0, 4) as u32,
-            suspects: self.number(0, 3) as u32,
-            except: if self.rarely(4) {
-                self.tasks()
-            } else {
-                Vec::new()
-            },
-        }
-    }
-
-    fn commit(&mut self) -> Commit {
-        Commit {
-            task: self.task(),
-            attempt: self.attempt(),
-            worker: self.flag().then(|| self.worker_key()),
-            outcome: self.outcome(),
-        }
-    }
-
-    fn requeue(&mut self) -> Requeue {
-        Requeue {
-            task: self.task(),
-            attempt: self.attempt(),
-            owner: self.dispatcher(),
-            seat: self.seat(),
-            worker: self.flag().then(|| self.worker_key()),
-            reason: self.one_of(&EndReason::ALL),
-        }
-    }
-
-    fn adoption(&mut self) -> Adoption {
-        Adoption {
-            task: self.task(),
-            attempt: self.attempt(),
-            session: self.seat(),
-            worker: self.worker_key(),
-        }
-    }
-
-    fn placement(&mut self) -> Placement {
-        Placement {
-            task: self.task(),
-            attempt: self.attempt(),
-            worker: self.worker_key(),
-        }
-    }
-
-    fn report(&mut self) -> Report {
-        Report {
-            mode: self.one_of(&[Mode::Local, Mode::Pull, Mode::Push]),
-            workers: self.edge32(),
-            processes: self.edge32(),
-            held: self.edge32(),
-            free: self.edge32(),
-            draining: self.flag(),
-        }
     }
 }
