@@ -28,6 +28,11 @@ fn main() -> Result<()> {
         let pickle = unhex(line.rsplit('\t').next().unwrap_or_default())?;
         write(&folder, "pickle_scan", &pickle)?;
     }
+    for length in [256, 257, 1_000] {
+        let name = "n".repeat(length);
+        let register = format!(r#"{{"type":"register","worker_id":"{name}"}}"#);
+        write(&folder, "wire_json", register.as_bytes())?;
+    }
     // A connection of a worker of ours that says all there is to say.
     let mut connection = vec![0, 0, 7];
     connection.extend(greeting());

@@ -22,8 +22,11 @@ fn replay<T>(target: &str, run: fn(&[u8]) -> T) -> Vec<T> {
         .collect()
 }
 
+/// Something that an input may reach: its name, and how often one did.
+type Goal<T> = (&'static str, fn(&T) -> u64);
+
 /// That each of these is over zero in some input.
-fn reached<T>(all: &[T], of: &[(&str, fn(&T) -> u64)]) {
+fn reached<T>(all: &[T], of: &[Goal<T>]) {
     for (name, count) in of {
         let sum: u64 = all.iter().map(count).sum();
         assert!(sum > 0, "no input reaches {name}");
