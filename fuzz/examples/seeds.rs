@@ -28,6 +28,17 @@ fn main() -> Result<()> {
         let pickle = unhex(line.rsplit('\t').next().unwrap_or_default())?;
         write(&folder, "pickle_scan", &pickle)?;
     }
+    for text in [
+        "Y===YWJj",
+        "YQ=\n=",
+        "YQ=QYQ==",
+        "YWI=YWJj",
+        "====",
+        "not_a_function",
+    ] {
+        write(&folder, "wire_json", format!("\0{text}").as_bytes())?;
+    }
+    write(&folder, "pickle_scan", b"Nr\xff\xff\0\0.")?;
     for length in [256, 257, 1_000] {
         let name = "n".repeat(length);
         let register = format!(r#"{{"type":"register","worker_id":"{name}"}}"#);
