@@ -6,6 +6,7 @@
 //! | `test.rs` | `cargo xtask test`: the steps that CI runs, in order |
 //! | `tidy.rs` | `cargo xtask tidy`: the house rules that no lint knows |
 //! | `bench.rs` | `cargo xtask bench`: throughput and latency of each mode |
+//! | `fuzz.rs` | `cargo xtask fuzz`: the fuzz targets, where there is what that needs |
 //! | `workspace.rs` | where things are, and cargo itself |
 //! | `python.rs` | the Python environment under the target directory |
 //! | `browser.rs` | Chromium, for the tests of pages |
@@ -15,6 +16,7 @@
 
 mod bench;
 mod browser;
+mod fuzz;
 mod process;
 mod python;
 mod report;
@@ -37,6 +39,8 @@ Commands:
                     and says that it was not run where there is none
   tidy              only the house rules: file headers, lengths, arrows between crates
   bench [OPTIONS]   tasks a second and latency of each mode, release build
+  fuzz [OPTIONS]    fuzzes each target; needs cargo-fuzz and a nightly compiler, and without
+                    them ends with exit code 3
   help              this text
 
 Options of bench:
@@ -44,6 +48,12 @@ Options of bench:
   --modes LIST      of local,pull,push       --no-scaling     not the rows of 1/2/4/8 workers
   --tasks N         20000                    --connections N  16
   --aof             Redis writes its append-only file, synced each second
+
+Options of fuzz:
+  --seconds N       60, for each target      --target NAME    only this one
+  --on-stable       with this compiler, without a sanitizer
+  --minimise        fuzzes nothing, and makes the corpus in fuzz/corpus/ new out of itself and
+                    what was found
 
 Environment:
   CARGO_TARGET_DIR         where everything is built and kept (target/)
@@ -62,6 +72,7 @@ fn main() -> ExitCode {
             screen.failure(&error);
             match error {
                 Error::Usage(_) => ExitCode::from(2),
+                Error::CannotFuzz { .. } => ExitCode::from(3),
                 _ => ExitCode::FAILURE,
             }
         }
@@ -81,6 +92,7 @@ fn dispatch(screen: &Screen, arguments: &[String]) -> Result<(), Error> {
             Ok(())
         }
         "bench" => bench::run(screen, &Workspace::find()?, &bench::Options::parse(rest)?),
+        "fuzz" => fuzz::run(screen, &Workspace::find()?, &fuzz::Options::parse(rest)?),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

@@ -24,6 +24,9 @@ const LIVE_LIMIT: Duration = Duration::from_secs(600);
 /// Where the Python client and its tests are.
 const CLIENT: &str = "clients/python";
 
+/// The fuzz targets, which are no part of the workspace.
+const FUZZ: &str = "fuzz/Cargo.toml";
+
 /// What the README must show a newcomer.
 const README_COMMANDS: [&str; 2] = ["cargo run --release -- demo", "cargo xtask test"];
 
@@ -41,6 +44,7 @@ const STEPS: &[(&str, Run)] = &[
     ("redis-server", |bench| bench.redis().map(drop)),
     ("build", build),
     ("tests", tests),
+    ("fuzz-corpus", fuzz_corpus),
     ("doc-tests", doc_tests),
     ("docs", docs),
     ("client", client),
@@ -159,7 +163,8 @@ impl Bench {
 }
 
 fn fmt(bench: &mut Bench) -> Result<(), Error> {
-    bench.cargo(&["fmt", "--all", "--check"])
+    bench.cargo(&["fmt", "--all", "--check"])?;
+    bench.cargo(&["fmt", "--manifest-path", FUZZ, "--check"])
 }
 
 fn readme(path: &Path) -> Result<(), Error> {
@@ -210,6 +215,20 @@ fn tests(bench: &mut Bench) -> Result<(), Error> {
         .env("MPCSFAAS_BIN", bench.workspace.binary("debug"))
         .env(REDIS_SERVER, redis);
     process::run(&mut command, STEP_LIMIT)
+}
+
+/// Every input of every fuzz target's corpus, without a fuzzer.
+fn fuzz_corpus(bench: &mut Bench) -> Result<(), Error> {
+    let targets = ["--manifest-path", FUZZ, "--all-targets", "--locked"];
+    bench.cargo(&[&["clippy"], &targets[..], &["--", "-D", "warnings"]].concat())?;
+    bench.cargo(&[
+        "test",
+        "--manifest-path",
+        FUZZ,
+        "--locked",
+        "--lib",
+        "--tests",
+    ])
 }
 
 fn doc_tests(bench: &mut Bench) -> Result<(), Error> {

@@ -93,7 +93,7 @@ fn planted_bugs_are_found() {
     let wanted = [
         ("commit-without-fence", only(1, 1, 0), 14, "P3"),
         ("lost-registration", only(0, 1, 0), 2, "P1"),
-        ("goodbye-forgotten", only(1, 0, 1), 14, "P7"),
+        ("goodbye-forgotten", only(1, 0, 1), 14, "P1"),
     ];
     for (name, faults, depth, promise) in wanted {
         let tampers = bugs::named(name).unwrap().tampers;
