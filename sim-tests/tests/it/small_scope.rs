@@ -84,11 +84,10 @@ fn with_two_dispatchers_nothing_breaks() {
 fn planted_bugs_are_found() {
     let only = |cuts, pauses, leaves| Faults {
         cuts,
-        crashes: 0,
         pauses,
-        losses: 0,
         leaves,
         in_all: cuts + pauses + leaves,
+        ..Faults::NONE
     };
     let wanted = [
         ("commit-without-fence", only(1, 1, 0), 14, "P3"),
