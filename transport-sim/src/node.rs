@@ -85,8 +85,8 @@ impl Node {
     /// When the process wants to be woken, in world time.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let own = match self.process.as_ref()? {
-            Process::Dispatcher(bugged) => bugged.machine.poll_timeout(),
-            Process::Worker(bugged) => bugged.machine.poll_timeout(),
+            Process::Dispatcher(bugged) => bugged.deadline(),
+            Process::Worker(bugged) => bugged.deadline(),
             Process::Guest(guest) => guest.deadline(),
         };
         own.map(|at| self.clock.when(at))
@@ -94,6 +94,20 @@ impl Node {
 }
 
 impl<M: Machine> Bugged<M> {
+    fn deadline(&self) -> Option<Instant> {
+        let wanted = self.machine.poll_timeout();
+        match &self.tamper {
+            Some(tamper) => tamper.deadline(wanted),
+            None => wanted,
+        }
+    }
+
+    /// What the bug makes up after a step.
+    pub(crate) fn made_up(&mut self) -> Vec<M::Input> {
+        let tamper = self.tamper.as_mut();
+        tamper.map_or_else(Vec::new, |tamper| tamper.made_up())
+    }
+
     /// One mutation, then drain, as [`mpcsfaas_core::machine::step`] does it, through the bug.
     pub(crate) fn step(&mut self, now: Instant, input: Option<M::Input>, out: &mut Vec<M::Output>) {
         let Bugged { machine, tamper } = self;

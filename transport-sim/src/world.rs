@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mpcsfaas_core::dispatcher::{self, Dispatcher};
 use mpcsfaas_core::id::{FunctionId, Incarnation, TaskId};
-use mpcsfaas_core::store::{self, Op, RequestId, Store};
+use mpcsfaas_core::store::{Op, RequestId, Store};
 use mpcsfaas_core::task::{Function, Options, Versions};
 use mpcsfaas_core::time::{Instant, WallTime};
 use mpcsfaas_core::wire::message::ToWorker;
@@ -27,7 +27,7 @@ use crate::node::{Node, Process};
 use crate::place::Place;
 use crate::plan::{Bend, Occasion, Plan};
 use crate::redis::Keyspace;
-use crate::storage::StoreLink;
+use crate::storage::{StoreLink, config_of};
 use crate::tamper::{TamperStore, Tampers};
 use crate::telling::Telling;
 use crate::watch::Watch;
@@ -128,10 +128,7 @@ impl World {
             let offset = Chain::of(&(salt, place, "clock")) % 1_000_000_000_000;
             Node::new(Clock::new(Instant::from_nanos(offset)))
         };
-        let config = store::Config {
-            queue_limit: plan.shape.queue_limit,
-            ..store::Config::default()
-        };
+        let config = config_of(&plan);
         let dispatchers = (0..plan.shape.dispatchers.len()).map(|index| DispatcherSeat {
             node: clock(Place::Dispatcher(index)),
             router: None,
@@ -427,6 +424,10 @@ impl World {
         let mut outputs = std::mem::take(&mut self.dispatcher_outputs);
         bugged.step(local, input, &mut outputs);
         let died = bugged.machine.counters().deaths > deaths;
+        let (life, made_up) = (node.life, bugged.made_up());
+        for input in made_up {
+            self.schedule(Duration::ZERO, Event::ToDispatcher(index, life, input));
+        }
         self.watch.moved(Place::Dispatcher(index));
         if died {
             self.see_deaths(index);
@@ -447,6 +448,10 @@ impl World {
         };
         let mut outputs = std::mem::take(&mut self.worker_outputs);
         bugged.step(local, input, &mut outputs);
+        let (life, made_up) = (node.life, bugged.made_up());
+        for input in made_up {
+            self.schedule(Duration::ZERO, Event::ToWorker(index, life, input));
+        }
         self.watch.moved(Place::Worker(index));
         self.obey_worker_all(index, outputs);
         self.rearm(Place::Worker(index));
