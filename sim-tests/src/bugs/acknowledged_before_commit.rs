@@ -1,11 +1,11 @@
-//! A dispatcher acknowledges a result when it asks the store to keep it, and not when the store has:
-//! if the store does not get to it, nobody has it any more (R7).
+//! A dispatcher acknowledges a result when the store has not answered in time: the commit will be
+//! repeated, so nothing can be lost any more, thought whoever wrote it (R7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mpcsfaas_core::dispatcher::{Dispatcher, Input, Output, Peer};
 use mpcsfaas_core::id::Session;
-use mpcsfaas_core::store::Op;
+use mpcsfaas_core::store::{Op, RequestId};
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::wire::message::{TaskRef, ToDispatcher, ToWorker};
 use mpcsfaas_transport_sim::tamper::Tamper;
@@ -15,15 +15,17 @@ use super::renumbered::Renumbered;
 
 pub(super) const BUG: Bug = Bug::of_dispatchers(
     "acknowledged-before-commit",
-    "a dispatcher acknowledges a result before the store has it",
+    "a dispatcher acknowledges a result when the store is late to say that it has it",
     || Box::<AcknowledgedBeforeCommit>::default(),
 );
 
-/// Says one more Ack with each commit.
+/// Says an Ack with each commit that is asked for again.
 #[derive(Debug, Default)]
 struct AcknowledgedBeforeCommit {
     /// Who sent each result last, and in which session.
     from: BTreeMap<TaskRef, (Peer, Session)>,
+    /// Commits that were asked for.
+    asked: BTreeSet<RequestId>,
     sent: Renumbered,
 }
 
@@ -49,9 +51,9 @@ impl Tamper<Dispatcher> for AcknowledgedBeforeCommit {
         match &mut output {
             Output::Send { peer, message } => self.sent.follow(peer, message),
             Output::Store {
+                request,
                 op: Op::Commit(batch),
-                ..
-            } => {
+            } if !self.asked.insert(*request) => {
                 for commit in batch {
                     let (task, attempt) = (commit.task, commit.attempt);
                     let key = TaskRef { task, attempt };

@@ -1,8 +1,9 @@
-//! A task that came back unstarted is charged as if its worker had been lost: R14 with one reason
-//! too many.
+//! The store charges a task that came back unstarted as if its worker had been lost: R14 with one
+//! reason too many.
 
 use mpcsfaas_core::store::op::EndReason;
 use mpcsfaas_core::store::{Op, Reply};
+use mpcsfaas_core::task::Status;
 use mpcsfaas_core::time::WallTime;
 use mpcsfaas_transport_sim::tamper::{TamperStore, Tampered};
 
@@ -14,19 +15,27 @@ pub(super) const BUG: Bug = Bug::of_stores(
     || Box::new(HandBackCharged),
 );
 
-/// Says of each hand-back that the worker was lost.
+/// Marks a loss at each hand-back.
 #[derive(Debug)]
 struct HandBackCharged;
 
 impl TamperStore for HandBackCharged {
-    fn apply(&mut self, store: &mut Tampered<'_>, now: WallTime, mut op: Op) -> Reply {
-        if let Op::Requeue(batch) = &mut op {
-            for item in batch {
-                if matches!(item.reason, EndReason::HandedBack | EndReason::NotHeld) {
-                    item.reason = EndReason::WorkerLost;
-                }
+    fn apply(&mut self, store: &mut Tampered<'_>, now: WallTime, op: Op) -> Reply {
+        let handed_back = match &op {
+            Op::Requeue(batch) => {
+                let unstarted =
+                    |reason| matches!(reason, EndReason::HandedBack | EndReason::NotHeld);
+                let batch = batch.iter().filter(|item| unstarted(item.reason));
+                batch.map(|item| (item.task, item.attempt)).collect()
             }
+            _ => Vec::new(),
+        };
+        let reply = store.apply(now, op);
+        for (task, attempt) in handed_back {
+            store.change(task, |row| {
+                row.marked |= row.status == Status::Queued && row.attempt == attempt;
+            });
         }
-        store.apply(now, op)
+        reply
     }
 }

@@ -69,6 +69,8 @@ pub struct Bug {
     pub what: &'static str,
     /// What stands around the machines.
     pub tampers: Tampers,
+    /// What would find it, if 200 seeds of the swarm hardly do.
+    pub wants: Option<&'static str>,
 }
 
 const NONE: Tampers = Tampers {
@@ -91,6 +93,7 @@ impl Bug {
             name,
             what,
             tampers,
+            wants: None,
         }
     }
 
@@ -103,6 +106,7 @@ impl Bug {
             name,
             what,
             tampers,
+            wants: None,
         }
     }
 
@@ -115,7 +119,14 @@ impl Bug {
             name,
             what,
             tampers,
+            wants: None,
         }
+    }
+
+    /// The same, that seeds hardly find: this would.
+    const fn wanting(mut self, wants: &'static str) -> Bug {
+        self.wants = Some(wants);
+        self
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::ablation::{Ablation, Row};
 use super::{Catalogue, ENOUGH, Entry};
+use crate::bugs::Bug;
 
 /// One row a bug, in aligned columns; what was not found; the control.
 pub fn text(catalogue: &Catalogue) -> String {
@@ -28,7 +29,11 @@ pub fn text(catalogue: &Catalogue) -> String {
         catalogue.entries.len()
     );
     for entry in catalogue.entries.iter().filter(|entry| !entry.is_found()) {
-        text += &format!("not so {}: {}\n", entry.bug.name, entry.bug.what);
+        let Bug {
+            name, what, wants, ..
+        } = entry.bug;
+        let wants = wants.map_or_else(String::new, |wants| format!("; wanted: {wants}"));
+        text += &format!("not so {name}: {what}{wants}\n");
     }
     let seeds = catalogue.control_seeds;
     text += &match catalogue.control_breaks.as_slice() {
