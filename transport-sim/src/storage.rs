@@ -15,7 +15,7 @@ use crate::history::What;
 use crate::node::Process;
 use crate::place::Place;
 use crate::plan::{Bend, Occasion, Plan};
-use crate::tamper::{Tampered, Told};
+use crate::tamper::Tampered;
 use crate::world::World;
 
 /// A dispatcher's request on its way.
@@ -72,17 +72,17 @@ impl World {
     /// One operation on the store, whoever asks.
     pub(crate) fn apply(&mut self, op: Op) -> Reply {
         let now = self.wall_time();
-        let mut told = Told::default();
         let reply = match &mut self.store_tamper {
             Some(tamper) => {
                 let config = config_of(&self.plan);
-                let mut store = Tampered::new(&mut self.store, config, &mut told);
+                let mut store = Tampered::new(&mut self.store, config, &mut self.store_told);
                 tamper.apply(&mut store, now, op)
             }
             None => self.store.apply(now, op),
         };
-        self.look_at_store(told.tasks);
-        let mut notices = told.notices;
+        let changed = std::mem::take(&mut self.store_told.tasks);
+        self.look_at_store(changed);
+        let mut notices = std::mem::take(&mut self.store_told.notices);
         while let Some(notice) = notices.pop_front().or_else(|| self.store.poll_notice()) {
             if notice == Notice::Queued {
                 self.ring_doorbells();

@@ -8,6 +8,7 @@ use mpcsfaas_core::dispatcher::Dispatcher;
 use mpcsfaas_core::id::{Incarnation, TaskId};
 use mpcsfaas_core::machine::Machine;
 use mpcsfaas_core::store::{Config, Lease, Notice, Op, Reply, Row, Store};
+use mpcsfaas_core::task::Status;
 use mpcsfaas_core::time::{Instant, WallTime};
 use mpcsfaas_core::worker::Worker;
 
@@ -54,11 +55,15 @@ pub struct Tampered<'a> {
     told: &'a mut Told,
 }
 
-/// What a store has told before its rows were changed, and which these are.
+/// What a store would forget when its rows are changed.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
+    /// Rows that have changed.
     pub(crate) tasks: BTreeSet<TaskId>,
+    /// Hints that nobody has heard yet.
     pub(crate) notices: VecDeque<Notice>,
+    /// Leases that are not opened again, and when they were closed.
+    closed: BTreeMap<Incarnation, WallTime>,
 }
 
 impl<'a> Tampered<'a> {
@@ -72,7 +77,12 @@ impl<'a> Tampered<'a> {
 
     /// Carries out an operation as it should be.
     pub fn apply(&mut self, now: WallTime, op: Op) -> Reply {
-        self.store.apply(now, op)
+        let open: Vec<Incarnation> = self.store.leases().map(|(owner, _)| owner).collect();
+        let reply = self.store.apply(now, op);
+        let closed = |owner: &Incarnation| self.store.lease(*owner).is_none();
+        let closed = open.into_iter().filter(closed);
+        self.told.closed.extend(closed.map(|owner| (owner, now)));
+        reply
     }
 
     /// What is in it.
@@ -128,13 +138,28 @@ impl<'a> Tampered<'a> {
         self.told.tasks.extend(rows.iter().map(|(task, _)| *task));
         let store = &*self.store;
         let functions = store.functions().map(|(id, f)| (id, f.clone()));
-        let kept = store.tasks().map(|(id, row)| (id, row.clone()));
-        let open = store.leases().map(|(id, lease)| (id, lease.clone()));
-        // Restoring keeps the lists of a row by its state, so each row may be in it only once.
-        let mut all: BTreeMap<_, _> = kept.collect();
+        let mut all: BTreeMap<_, _> = store.tasks().map(|(id, row)| (id, row.clone())).collect();
         all.extend(rows.iter().cloned());
+        let open = store.leases().map(|(id, lease)| (id, lease.clone()));
         let open = open.chain(leases.iter().cloned());
         *self.store = Store::restore(self.config, functions, all, open);
+        self.close_again();
+    }
+
+    /// Closes what was closed before, by opening and ending it at that time.
+    fn close_again(&mut self) {
+        for (owner, at) in &self.told.closed {
+            let owns = |row: &Row| {
+                let holder = row.holder.as_ref();
+                row.status == Status::Running && holder.is_some_and(|h| h.dispatcher == *owner)
+            };
+            // What still waits for the reaper must go on waiting.
+            if self.store.lease(*owner).is_none() && !self.store.tasks().any(|(_, row)| owns(row)) {
+                let incarnation = *owner;
+                self.store.apply(*at, Op::OpenLease { incarnation });
+                self.store.apply(*at, Op::Release { incarnation });
+            }
+        }
     }
 }
 

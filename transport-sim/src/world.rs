@@ -28,7 +28,7 @@ use crate::place::Place;
 use crate::plan::{Bend, Occasion, Plan};
 use crate::redis::Keyspace;
 use crate::storage::{StoreLink, config_of};
-use crate::tamper::{TamperStore, Tampers};
+use crate::tamper::{TamperStore, Tampers, Told};
 use crate::telling::Telling;
 use crate::watch::Watch;
 use crate::zmq::dealer::Dealer;
@@ -72,6 +72,7 @@ pub struct World {
     /// Whether the store's process runs.
     pub(crate) store_up: bool,
     pub(crate) store_tamper: Option<Box<dyn TamperStore>>,
+    pub(crate) store_told: Told,
     pub(crate) keyspace: Keyspace,
     pub(crate) client: Client,
     pub(crate) pipes: Pipes,
@@ -156,6 +157,7 @@ impl World {
             store: Store::new(config),
             store_up: true,
             store_tamper: tampers.store.map(|make| make()),
+            store_told: Told::default(),
             keyspace: Keyspace::default(),
             client: Client::new(&plan),
             pipes: Pipes::default(),

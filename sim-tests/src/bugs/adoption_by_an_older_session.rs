@@ -10,7 +10,8 @@ pub(super) const BUG: Bug = Bug::of_stores(
     "adoption-by-an-older-session",
     "the store grants an adoption of an older session than the last",
     || Box::new(AdoptionByAnOlderSession),
-);
+)
+.wanting("workers that change their session while a request of the last one is still on its way");
 
 /// Forgets the seat of what is to be adopted.
 #[derive(Debug)]

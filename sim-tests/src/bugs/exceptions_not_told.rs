@@ -11,7 +11,8 @@ pub(super) const BUG: Bug = Bug::of_dispatchers(
     "exceptions-not-told",
     "a dispatcher claims what it is about to adopt or to commit",
     || Box::new(ExceptionsNotTold),
-);
+)
+.wanting("a judge of claims that take what is about to be adopted or committed");
 
 /// Empties the list.
 #[derive(Debug)]

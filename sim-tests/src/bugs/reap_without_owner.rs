@@ -15,7 +15,8 @@ pub(super) const BUG: Bug = Bug::of_stores(
     "reap-without-owner",
     "the reaper takes what a dead dispatcher has claimed from whoever has adopted it",
     || Box::<ReapWithoutOwner>::default(),
-);
+)
+.wanting("a judge of leases: whoever renewed his in time keeps his tasks");
 
 /// Remembers who claimed each task, and takes him for its owner.
 #[derive(Debug, Default)]
