@@ -9,7 +9,7 @@ use mpcsfaas_sim_tests::catalogue::ablation::{self, Ablation, Row, Settings};
 use mpcsfaas_sim_tests::catalogue::{self, Class, STRIDE};
 use serde_json::{Value, json};
 
-use super::choice::one_of;
+use super::choice::{Choice, one_of};
 use super::report::{bar, print};
 use super::run::as_many;
 use super::target::bug_choices;
@@ -30,14 +30,18 @@ pub(super) struct AblationArgs {
     /// How many searches run at once. As many as there are cores, if not given.
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
-    /// Print one JSON object for each class.
+    /// Print one JSON object a line: one for each class, and one at the end.
     #[arg(long)]
     json: bool,
 }
 
-fn classes() -> impl Iterator<Item = super::choice::Choice<Class>> {
+fn classes() -> impl Iterator<Item = Choice<Class>> {
+    let what = |class: &Class| match class.is_family() {
+        true => "several kinds together",
+        false => "one kind",
+    };
     let all = Class::all().into_iter();
-    all.map(|class| (class.name, "", class))
+    all.map(move |class| (class.name, what(&class), class))
 }
 
 pub(super) fn run(args: &AblationArgs) -> Result<ExitCode, SimError> {
@@ -61,10 +65,13 @@ pub(super) fn run(args: &AblationArgs) -> Result<ExitCode, SimError> {
 }
 
 fn as_json(ablation: &Ablation) -> String {
-    let lines = ablation
-        .rows
-        .iter()
-        .map(|row| format!("{}\n", row_json(row)));
+    let rows = ablation.rows.iter().map(row_json);
+    let whole = ablation.whole.iter().map(|(bug, find)| {
+        let seeds = find.map(|find| find.seeds);
+        (bug.name.to_owned(), Value::from(seeds))
+    });
+    let end = json!({ "seeds_with_all_trouble": Value::Object(whole.collect()) });
+    let lines = rows.chain([end]).map(|line| format!("{line}\n"));
     lines.collect()
 }
 

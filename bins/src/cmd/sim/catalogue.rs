@@ -1,5 +1,6 @@
 //! `mpcsfaas sim catalogue`: how many seeds it takes to find each planted bug.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -73,6 +74,6 @@ fn entry_json(entry: &Entry) -> Value {
         "median_seeds": entry.median(),
         "p95_seeds": entry.p95(),
         "checker": judges.first().map(|(judge, _)| judge),
-        "checkers": judges.iter().copied().collect::<std::collections::BTreeMap<_, _>>(),
+        "checkers": judges.iter().copied().collect::<BTreeMap<_, _>>(),
     })
 }
