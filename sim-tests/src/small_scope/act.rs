@@ -6,8 +6,8 @@ use bytes::Bytes;
 use mpcsfaas_core::dispatcher;
 use mpcsfaas_core::id::{FunctionId, TaskId};
 use mpcsfaas_core::machine::Machine;
-use mpcsfaas_core::store::Op;
 use mpcsfaas_core::store::op::{Notice, Reply, Submission};
+use mpcsfaas_core::store::{Config, Op};
 use mpcsfaas_core::task::{Options, Outcome, Versions};
 use mpcsfaas_core::wire::message::{TaskRef, ToWorker};
 use mpcsfaas_core::worker;
@@ -16,6 +16,7 @@ use mpcsfaas_transport_sim::history::{Row, Seen, What};
 use mpcsfaas_transport_sim::place::Place;
 use mpcsfaas_transport_sim::plan::{self, Bend, FOR_GOOD, Occasion, Trouble};
 use mpcsfaas_transport_sim::result_of;
+use mpcsfaas_transport_sim::tamper::Tampered;
 
 use super::moves::Move;
 use super::scope::{Fault, Scope};
@@ -280,12 +281,20 @@ impl<'s> Act<'s> {
         let now = self.state.wall_time();
         let node = self.state.store.change();
         let store = &mut node.store;
+        let told = &mut node.told;
         let reply = match &mut node.tamper {
-            Some(tamper) => tamper.apply(store, now, op),
+            Some(tamper) => {
+                let mut tampered = Tampered::new(store, Config::default(), told);
+                tamper.apply(&mut tampered, now, op)
+            }
             None => store.apply(now, op),
         };
-        let changed: BTreeSet<TaskId> = store.take_changes().tasks;
-        let rung = std::iter::from_fn(|| store.poll_notice()).any(|hint| hint == Notice::Queued);
+        let mut changed: BTreeSet<TaskId> = std::mem::take(&mut told.tasks);
+        changed.append(&mut store.take_changes().tasks);
+        let hints = std::iter::from_fn(|| store.poll_notice());
+        let mut hints = std::mem::take(&mut told.notices).into_iter().chain(hints);
+        let rung = hints.any(|hint| hint == Notice::Queued);
+        drop(hints);
         self.unsound = store.check().err();
         for task in changed {
             let row = self.state.store.store.task(task);

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::choice::{Choice, one_of};
 use super::report::{print, violation_json};
-use super::target::bugs;
+use super::target::bug_choices;
 use super::{SimError, exit_code};
 
 /// Arguments of `mpcsfaas sim exhaust`.
@@ -55,7 +55,7 @@ pub(super) struct ExhaustArgs {
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
     /// Plant a bug, to see that it is found.
-    #[arg(long, value_name = "NAME", value_parser = one_of(bugs()))]
+    #[arg(long, value_name = "NAME", value_parser = one_of(bug_choices()))]
     bug: Option<Bug>,
     /// Print how many states there are at each depth.
     #[arg(long)]

@@ -22,7 +22,7 @@ pub(super) struct Setting {
     #[arg(long, default_value = "swarm", value_parser = one_of(MODES))]
     pub(super) mode: Mode,
     /// Plant a bug, to see that it is found.
-    #[arg(long, value_name = "NAME", value_parser = one_of(bugs()))]
+    #[arg(long, value_name = "NAME", value_parser = one_of(bug_choices()))]
     pub(super) bug: Option<Bug>,
 }
 
@@ -46,7 +46,7 @@ const MODES: [Choice<Mode>; 4] = [
 ];
 
 /// Planted bugs, for an argument.
-pub(super) fn bugs() -> impl Iterator<Item = Choice<Bug>> {
+pub(super) fn bug_choices() -> impl Iterator<Item = Choice<Bug>> {
     bugs::ALL.into_iter().map(|bug| (bug.name, bug.what, bug))
 }
 
