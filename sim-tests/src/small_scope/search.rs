@@ -80,7 +80,7 @@ type Key = [u64; 2];
 #[derive(Default)]
 struct Shard {
     known: HashMap<Key, Origin, BuildHasherDefault<Chain>>,
-    next: HashMap<Key, (Origin, State), BuildHasherDefault<Chain>>,
+    next: HashMap<Key, (Origin, Box<State>), BuildHasherDefault<Chain>>,
 }
 
 const SHARDS: usize = 64;
@@ -135,7 +135,7 @@ impl Search<'_> {
             exhausted: false,
             broken: None,
         };
-        let mut level = vec![(self.root, start)];
+        let mut level = vec![(self.root, Box::new(start))];
         loop {
             let ends = self.try_ends(&level, &mut found);
             found.levels.push(Level {
@@ -175,7 +175,7 @@ impl Search<'_> {
     }
 
     /// Tries all moves of all states of a level.
-    fn expand(&self, level: &[(Key, State)]) {
+    fn expand(&self, level: &[(Key, Box<State>)]) {
         let next = AtomicUsize::new(0);
         let work = || {
             while !self.is_over() {
@@ -216,18 +216,18 @@ impl Search<'_> {
     fn keep(&self, key: Key, origin: Origin, state: State) {
         match lock(self.shard(key)).next.entry(key) {
             Entry::Vacant(place) => {
-                place.insert((origin, state));
+                place.insert((origin, Box::new(state)));
                 self.states.fetch_add(1, Ordering::Relaxed);
             }
             Entry::Occupied(mut place) => {
                 if origin < place.get().0 {
-                    place.insert((origin, state));
+                    place.insert((origin, Box::new(state)));
                 }
             }
         }
     }
 
-    fn next_level(&self) -> Vec<(Key, State)> {
+    fn next_level(&self) -> Vec<(Key, Box<State>)> {
         let mut level = Vec::new();
         for shard in &self.shards {
             let mut shard = lock(shard);
@@ -242,7 +242,7 @@ impl Search<'_> {
 
     /// Goes the fair way to the end from some states of a level: those with the smallest keys, which
     /// are any.
-    fn try_ends(&self, level: &[(Key, State)], found: &mut Found) -> u64 {
+    fn try_ends(&self, level: &[(Key, Box<State>)], found: &mut Found) -> u64 {
         let some = &level[..level.len().min(self.limits.ends)];
         let next = AtomicUsize::new(0);
         let tried = AtomicU64::new(0);

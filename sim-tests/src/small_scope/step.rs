@@ -61,13 +61,11 @@ impl Step {
     /// # Errors
     /// The promise that was.
     pub(super) fn judge(mut self) -> Result<State, Violation> {
-        if let Some(violation) = self.unsound {
-            return Err(violation);
-        }
+        // A promise says more than the check of a machine.
         if !self.seen.is_empty() {
             self.state.judges = Arc::new(self.state.judges.after(&self.seen)?);
         }
-        Ok(self.state)
+        self.unsound.map_or(Ok(self.state), Err)
     }
 
     /// The same. What judges have said of the same past is not asked again.

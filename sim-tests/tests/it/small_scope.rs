@@ -40,7 +40,7 @@ fn one_fault_breaks_nothing() {
             faults,
             ..Scope::default()
         },
-        20,
+        23,
     );
 }
 
@@ -52,13 +52,13 @@ fn two_faults_break_nothing() {
             faults,
             ..Scope::default()
         },
-        14,
+        16,
     );
 }
 
 #[test]
 fn a_cut_a_crash_a_pause_and_a_lost_answer_break_nothing() {
-    keeps_every_promise(Scope::default(), 11);
+    keeps_every_promise(Scope::default(), 12);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn with_two_dispatchers_nothing_breaks() {
             faults,
             ..Scope::default()
         },
-        10,
+        12,
     );
 }
 
