@@ -4,11 +4,14 @@
 //! the original's processes as it judges ours.
 
 use mpcsfaas_core::id::{Attempt, Incarnation, Session, TaskId};
+use mpcsfaas_core::store;
 use mpcsfaas_core::store::op::Submitted;
 use mpcsfaas_core::task::{FailureKind, Status};
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::wire::message::TaskRef;
 
+use crate::chain::Chain;
+use crate::children::attempt_of;
 use crate::place::Place;
 use crate::plan::{Bend, Fault, Occasion};
 
@@ -151,6 +154,32 @@ pub struct Row {
     pub losses: u32,
     /// How it ended.
     pub outcome: Option<Ended>,
+}
+
+impl Row {
+    /// A row of our store, as judges see it.
+    pub fn of(task: TaskId, row: &store::Row) -> Row {
+        Row {
+            task,
+            status: row.status,
+            attempt: row.attempt,
+            owner: match row.status {
+                Status::Running => row.holder.as_ref().map(|holder| holder.dispatcher),
+                Status::Queued | Status::Completed | Status::Failed => None,
+            },
+            seat: row.seat,
+            losses: row.losses,
+            outcome: row.outcome.as_ref().map(|outcome| Ended {
+                digest: Chain::of(outcome),
+                result_of: outcome
+                    .result
+                    .as_ref()
+                    .ok()
+                    .and_then(|bytes| attempt_of(bytes)),
+                failure: outcome.result.as_ref().err().map(|failure| failure.kind),
+            }),
+        }
+    }
 }
 
 /// How a task ended, as far as it matters to a judge.

@@ -9,7 +9,6 @@ use mpcsfaas_core::task::{FailureKind, Status};
 use mpcsfaas_core::wire::message::TaskRef;
 
 use crate::chain::Chain;
-use crate::children::attempt_of;
 use crate::history::{End, Ended, LineKind, Row, Seen, Waits, What, WorkerState};
 use crate::marks::{name_of, name_of_bend};
 use crate::node::Process;
@@ -135,26 +134,7 @@ impl World {
         let Some(row) = self.store.task(task) else {
             return self.see(What::RowGone(task));
         };
-        let seen = Row {
-            task,
-            status: row.status,
-            attempt: row.attempt,
-            owner: match row.status {
-                Status::Running => row.holder.as_ref().map(|holder| holder.dispatcher),
-                Status::Queued | Status::Completed | Status::Failed => None,
-            },
-            seat: row.seat,
-            losses: row.losses,
-            outcome: row.outcome.as_ref().map(|outcome| Ended {
-                digest: Chain::of(outcome),
-                result_of: outcome
-                    .result
-                    .as_ref()
-                    .ok()
-                    .and_then(|bytes| attempt_of(bytes)),
-                failure: outcome.result.as_ref().err().map(|failure| failure.kind),
-            }),
-        };
+        let seen = Row::of(task, row);
         let past = row.past.len();
         let result = row.outcome.as_ref().map_or(0, |outcome| outcome.size());
         self.count_row(&seen, task);

@@ -3,16 +3,18 @@
 use std::net::IpAddr;
 
 use clap::{Args, ValueEnum};
-use mpcsfaas_core::dispatcher::{Config, Input};
+use mpcsfaas_core::dispatcher::{Config, Dispatcher, Input};
 use mpcsfaas_core::id::{Incarnation, WorkerId};
 use mpcsfaas_core::store::op::Mode;
 use mpcsfaas_core::wire::message::Flow;
+use mpcsfaas_transport_real::clock::Clock;
+use mpcsfaas_transport_real::dispatch::{self, Outgoing};
 use mpcsfaas_transport_real::drive::INPUT_BACKLOG;
 use mpcsfaas_transport_real::python::environment::EnvironmentError;
 use mpcsfaas_transport_real::redis::BadUrl;
 use mpcsfaas_transport_real::store::StoreHandle;
 use mpcsfaas_transport_real::zmq::{BindError, router};
-use mpcsfaas_transport_real::{dispatch, local};
+use mpcsfaas_transport_real::local;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -154,7 +156,7 @@ pub async fn run_local(
     };
     let (result, ()) = tokio::join!(
         work,
-        dispatch::run(config, store, (inputs_in, inputs), outgoing)
+        dispatch(config, store, (inputs_in, inputs), outgoing)
     );
     result
 }
@@ -208,7 +210,18 @@ impl Remote {
             leave.await;
             let _ = inputs_in.send(Input::DrainRequested).await;
         });
-        dispatch::run(self.config, store, self.inputs, self.router.outgoing).await;
+        dispatch(self.config, store, self.inputs, self.router.outgoing).await;
         drain.abort();
     }
+}
+
+async fn dispatch(
+    config: Config,
+    store: StoreHandle,
+    inputs: (mpsc::Sender<Input>, mpsc::Receiver<Input>),
+    outgoing: mpsc::UnboundedSender<Outgoing>,
+) {
+    let clock = Clock::start();
+    let dispatcher = Dispatcher::new(config, clock.now());
+    dispatch::run(dispatcher, clock, store, inputs, outgoing).await;
 }

@@ -4,13 +4,11 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use mpcsfaas_core::dispatcher::{Input, Peer};
 use mpcsfaas_core::wire::{Arrival, decode_arrival, json, native};
 use tokio::sync::mpsc;
-use zeromq::{Endpoint, RouterSocket, Socket, SocketEvent, SocketRecv, SocketSend, ZmqMessage};
 
-use super::BindError;
+use super::socket::{Event, Frames, Socket};
 use crate::dispatch::{Outgoing, OutgoingMessage};
 
 /// How many peers that sent junk are remembered, so that each is logged once.
@@ -30,50 +28,56 @@ pub struct Router {
 ///
 /// # Errors
 /// The endpoint cannot be bound.
-pub async fn bind(endpoint: &str, inputs: mpsc::Sender<Input>) -> Result<Router, BindError> {
-    let mut socket = RouterSocket::new();
-    let bound: Endpoint = socket.bind(endpoint).await.map_err(|source| BindError {
-        endpoint: endpoint.to_owned(),
-        source,
-    })?;
+#[cfg(not(madsim))]
+pub async fn bind(endpoint: &str, inputs: mpsc::Sender<Input>) -> Result<Router, super::BindError> {
+    use zeromq::Socket as _;
+
+    let mut socket = zeromq::RouterSocket::new();
+    let bound = socket
+        .bind(endpoint)
+        .await
+        .map_err(|source| super::BindError {
+            endpoint: endpoint.to_owned(),
+            source,
+        })?;
+    let socket = super::tcp::Router::new(socket);
+    Ok(own(socket, bound.to_string(), inputs))
+}
+
+/// Starts the task that owns a bound ROUTER.
+pub fn own(socket: impl Socket, endpoint: String, inputs: mpsc::Sender<Input>) -> Router {
     let (outgoing, messages) = mpsc::unbounded_channel();
     tokio::spawn(serve(socket, inputs, messages));
-    Ok(Router {
-        endpoint: bound.to_string(),
-        outgoing,
-    })
+    Router { endpoint, outgoing }
 }
 
 async fn serve(
-    mut socket: RouterSocket,
+    mut socket: impl Socket,
     inputs: mpsc::Sender<Input>,
     mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
 ) {
-    let mut events = socket.monitor();
-    let (mut sender, mut receiver) = socket.split();
     let mut peers = Peers::default();
     loop {
         let input = tokio::select! {
-            message = receiver.recv() => match message {
-                Ok(message) => Some(peers.read(message)),
+            // What goes out is bounded by what the machine makes of what comes in.
+            biased;
+            message = outgoing.recv() => {
+                let Some(Outgoing { peer, message }) = message else { return };
+                let sent = socket.send(frames(&peer, &message)).await;
+                // The peer is gone; the socket says so too, or has.
+                sent.is_err().then_some(Input::PeerClosed { peer })
+            }
+            event = socket.next() => match event {
+                Ok(Event::Received(frames)) => Some(peers.read(frames)),
+                Ok(Event::PeerClosed(identity)) => {
+                    Some(Input::PeerClosed { peer: peers.closed(identity) })
+                }
+                Ok(Event::Closed) => return,
                 Err(error) => {
                     tracing::warn!(%error, "receiving from a worker failed");
                     None
                 }
             },
-            event = events.next() => match event {
-                Some(SocketEvent::Disconnected(identity)) => {
-                    Some(Input::PeerClosed { peer: peers.closed(&identity) })
-                }
-                Some(_) => None,
-                None => return,
-            },
-            message = outgoing.recv() => {
-                let Some(Outgoing { peer, message }) = message else { return };
-                let sent = sender.send(frames(&peer, &message)).await;
-                // The peer is gone; the monitor says so too, or has.
-                sent.is_err().then_some(Input::PeerClosed { peer })
-            }
         };
         if let Some(input) = input
             && inputs.send(input).await.is_err()
@@ -94,8 +98,8 @@ struct Peers {
 
 impl Peers {
     /// Reads the frames of one message: identity, a delimiter for REQ peers, body.
-    fn read(&mut self, message: ZmqMessage) -> Input {
-        let mut frames = message.into_vec().into_iter();
+    fn read(&mut self, message: Frames) -> Input {
+        let mut frames = message.into_iter();
         let identity = frames.next().unwrap_or_default();
         let (delimited, body) = match (frames.next(), frames.next(), frames.next()) {
             (Some(body), None, None) => (false, Some(body)),
@@ -126,8 +130,7 @@ impl Peers {
         Input::JunkReceived { peer }
     }
 
-    fn closed(&mut self, identity: &[u8]) -> Peer {
-        let identity = Bytes::copy_from_slice(identity);
+    fn closed(&mut self, identity: Bytes) -> Peer {
         self.junk.remove(&identity);
         let delimited = self.delimited.remove(&identity).is_some();
         Peer {
@@ -137,15 +140,16 @@ impl Peers {
     }
 }
 
-fn frames(peer: &Peer, message: &OutgoingMessage) -> ZmqMessage {
+fn frames(peer: &Peer, message: &OutgoingMessage) -> Frames {
     let body = match message {
         OutgoingMessage::Native(message) => native::encode(message),
         OutgoingMessage::Legacy(message) => json::encode(message, peer.delimited),
     };
-    let mut frames = ZmqMessage::from(body);
+    let mut frames = Vec::with_capacity(3);
+    frames.push(peer.identity.clone());
     if peer.delimited {
-        frames.push_front(Bytes::new());
+        frames.push(Bytes::new());
     }
-    frames.push_front(peer.identity.clone());
+    frames.push(body.into());
     frames
 }

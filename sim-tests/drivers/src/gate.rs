@@ -1,0 +1,95 @@
+//! What stands between nodes: links that are shut for a while, and connections that are cut.
+//!
+//! madsim can clog a link by itself, but asks again whether it is open after up to ten seconds; so
+//! nobody could say when a trouble is over. Here a message that has arrived waits at the gate until
+//! it opens, and comes in then, in its order.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mpcsfaas_transport_sim::Place;
+use tokio::sync::watch;
+
+/// All links. A clone is the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Gates {
+    state: Arc<Mutex<State>>,
+    changed: Arc<watch::Sender<()>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// How many troubles shut a link: from, to.
+    shut: BTreeMap<(Place, Place), u32>,
+    /// How often the connections of a pair were cut.
+    cuts: BTreeMap<(Place, Place), u64>,
+}
+
+impl Gates {
+    pub(crate) fn new() -> Gates {
+        Gates {
+            state: Arc::default(),
+            changed: Arc::new(watch::Sender::new(())),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shuts a link once more.
+    pub(crate) fn shut(&self, from: Place, to: Place) {
+        *self.state().shut.entry((from, to)).or_default() += 1;
+    }
+
+    /// Opens a link that was shut once.
+    pub(crate) fn open(&self, from: Place, to: Place) {
+        if let Some(shut) = self.state().shut.get_mut(&(from, to)) {
+            *shut = shut.saturating_sub(1);
+        }
+        self.changed.send_replace(());
+    }
+
+    /// Opens all.
+    pub(crate) fn open_all(&self) {
+        self.state().shut.clear();
+        self.changed.send_replace(());
+    }
+
+    /// Whether something can come from one to the other now.
+    pub(crate) fn is_open(&self, from: Place, to: Place) -> bool {
+        self.state().shut.get(&(from, to)).is_none_or(|shut| *shut == 0)
+    }
+
+    /// Waits until something can come from one to the other.
+    pub(crate) async fn pass(&self, from: Place, to: Place) {
+        let mut changed = self.changed.subscribe();
+        while !self.is_open(from, to) {
+            if changed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Ends every connection between the two.
+    pub(crate) fn cut(&self, one: Place, other: Place) {
+        *self.state().cuts.entry(pair(one, other)).or_default() += 1;
+        self.changed.send_replace(());
+    }
+
+    /// Waits until connections between the two are cut.
+    pub(crate) async fn cut_off(&self, one: Place, other: Place) {
+        let cuts = || self.state().cuts.get(&pair(one, other)).copied();
+        let before = cuts();
+        let mut changed = self.changed.subscribe();
+        while cuts() == before {
+            if changed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn pair(one: Place, other: Place) -> (Place, Place) {
+    (one.min(other), one.max(other))
+}

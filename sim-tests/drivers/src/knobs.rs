@@ -1,0 +1,60 @@
+//! How a seed draws a run.
+
+use std::time::Duration;
+
+use mpcsfaas_core::wire::message::Flow;
+use mpcsfaas_transport_sim::Knobs;
+use mpcsfaas_transport_sim::knobs::Load;
+use mpcsfaas_transport_sim::plan::Plan;
+use mpcsfaas_transport_sim::rng::Stream;
+
+/// Every fault that a driver can be put through here.
+const FAULTS: [&str; 17] = [
+    "cut",
+    "clog",
+    "partition",
+    "partition-up",
+    "partition-down",
+    "worker-pause",
+    "worker-crash",
+    "worker-leave",
+    "dispatcher-pause",
+    "dispatcher-crash",
+    "dispatcher-leave",
+    "store-cut",
+    "store-pause",
+    "store-crash",
+    "cancel",
+    "junk",
+    "impostor",
+];
+
+/// The plan of a seed: every seed its own subset and strength of troubles.
+pub fn plan_of(seed: u64) -> Plan {
+    let mut rng = Stream::new(seed, "drivers");
+    let mut knobs = Knobs::calm();
+    knobs.dispatchers = 1 + rng.below(2);
+    knobs.workers = 1 + rng.below(3);
+    knobs.processes = 1 + rng.below(2);
+    knobs.flow = [Flow::Push, Flow::Pull][rng.below(2)];
+    knobs.latency = [1, 5, 20].map(Duration::from_millis)[rng.below(3)];
+    knobs.trouble = rng.between(Duration::from_secs(10), Duration::from_secs(20));
+    knobs.tasks = 5 + rng.below(40);
+    knobs.load = [Load::Even, Load::Bursts, Load::Idle, Load::Skewed][rng.below(4)];
+    knobs.longest_task = [20, 500, 2_000].map(Duration::from_millis)[rng.below(3)];
+    let density = [50, 150, 400][rng.below(3)];
+    let mut rate = |most: usize| match rng.per_mille(density) {
+        true => rng.below(most) as u32,
+        false => 0,
+    };
+    knobs.at_most_once = rate(300);
+    knobs.deadlines = rate(300);
+    knobs.bad_ends = rate(200);
+    for name in FAULTS {
+        let count = rate(4);
+        if count > 0 {
+            knobs.faults.push((name, count));
+        }
+    }
+    knobs.draw(seed)
+}

@@ -1,0 +1,35 @@
+//! The drivers' own promise: whoever cannot connect tries again in ever longer pauses.
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use mpcsfaas_core::time::Instant;
+use mpcsfaas_sim_tests::run::Violation;
+use mpcsfaas_transport_sim::Place;
+
+/// In so much time ...
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// ... a process tries to connect at most so often.
+const MOST: usize = 16;
+
+/// Judges all attempts to connect, in their order.
+pub(crate) fn judge(dials: &[(Place, Instant)]) -> Option<Violation> {
+    let mut recent: BTreeMap<Place, VecDeque<Instant>> = BTreeMap::new();
+    for (place, at) in dials.iter().copied() {
+        let recent = recent.entry(place).or_default();
+        recent.push_back(at);
+        while recent.front().is_some_and(|first| at.since(*first) > WINDOW) {
+            recent.pop_front();
+        }
+        if recent.len() > MOST {
+            return Some(Violation {
+                promise: "no storm",
+                what: format!("{place} tried to connect {} times in {WINDOW:?}", recent.len()),
+                at,
+            });
+        }
+    }
+    None
+}
