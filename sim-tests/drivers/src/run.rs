@@ -48,15 +48,51 @@ pub struct Run {
     pub ended_at: Instant,
     /// How often each judge's premise held.
     pub premises: Vec<(&'static str, u64)>,
+    /// The story, if it was told.
+    pub story: Vec<(Instant, String)>,
 }
 
-/// Runs a seed, with or without a planted mistake.
-pub fn run_seed(seed: u64, bug: Option<Bug>) -> Run {
-    run_plan(plan_of(seed), seed, bug)
+/// What is to be run, and what is to be kept of it.
+#[derive(Debug)]
+pub struct Case {
+    seed: u64,
+    plan: Plan,
+    bug: Option<Bug>,
+    told: bool,
 }
 
-/// Runs a plan; the seed decides the order in which tasks are polled, and every jitter.
-pub fn run_plan(plan: Plan, seed: u64, bug: Option<Bug>) -> Run {
+impl Case {
+    /// The run of a seed.
+    pub fn of_seed(seed: u64) -> Case {
+        Case {
+            seed,
+            plan: plan_of(seed),
+            bug: None,
+            told: false,
+        }
+    }
+
+    /// With a mistake planted.
+    #[must_use]
+    pub fn with(mut self, bug: Bug) -> Case {
+        self.bug = Some(bug);
+        self
+    }
+
+    /// Tells its story.
+    #[must_use]
+    pub fn told(mut self) -> Case {
+        self.told = true;
+        self
+    }
+
+    /// Runs it to the end.
+    pub fn run(self) -> Run {
+        run(self)
+    }
+}
+
+fn run(Case{seed, plan, bug, told: tell}: Case) -> Run {
     // Hash maps take their keys from the thread, so each run has a fresh one.
     let setting = Setting::of(&told(&plan));
     let thread = std::thread::spawn(move || {
@@ -64,10 +100,10 @@ pub fn run_plan(plan: Plan, seed: u64, bug: Option<Bug>) -> Run {
         let mut config = Config::default();
         config.net.send_latency = latency / 2..latency;
         let runtime = Runtime::with_seed_and_config(seed, config);
-        runtime.block_on(go(plan, bug))
+        runtime.block_on(go(plan, bug, tell))
     });
     match thread.join() {
-        Ok((account, end)) => judge(seed, &setting, &account, &end),
+        Ok((account, end)) => judge(seed, &setting, account, &end),
         Err(panic) => Run {
             seed,
             violation: Some(panicked(panic.as_ref())),
@@ -75,6 +111,7 @@ pub fn run_plan(plan: Plan, seed: u64, bug: Option<Bug>) -> Run {
             events: 0,
             ended_at: Instant::ZERO,
             premises: Vec::new(),
+            story: Vec::new(),
         },
     }
 }
@@ -86,8 +123,8 @@ fn told(plan: &Plan) -> Plan {
     told
 }
 
-async fn go(plan: Plan, bug: Option<Bug>) -> (Account, End) {
-    let world = World::new(plan, bug);
+async fn go(plan: Plan, bug: Option<Bug>, tell: bool) -> (Account, End) {
+    let world = World::new(plan, bug, tell);
     let work: Duration = world.plan.submits.iter().map(|s| s.runs + LOOK).sum();
     let last = world.plan.heal_at + PATIENCE + work;
     world.open(Place::Store);
@@ -148,7 +185,7 @@ fn waits(world: &World) -> Vec<(mpcsfaas_core::id::TaskId, Waits)> {
     waits
 }
 
-fn judge(seed: u64, setting: &Setting, account: &Account, end: &End) -> Run {
+fn judge(seed: u64, setting: &Setting, account: Account, end: &End) -> Run {
     let mut judges = checkers::all(setting);
     let mut violation = account.broken.clone().map(|(at, what)| Violation {
         promise: "invariant",
@@ -187,6 +224,7 @@ fn judge(seed: u64, setting: &Setting, account: &Account, end: &End) -> Run {
         events: account.events,
         ended_at: at,
         premises: judges.iter().map(|j| (j.promise(), j.premises())).collect(),
+        story: account.story,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is seen of a run: the history that the judges look at, and the hash of everything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,10 +36,12 @@ struct State {
     dials: Vec<(Place, Instant)>,
     /// The first check of a machine that failed.
     broken: Option<(Instant, String)>,
+    /// What happened, in words, if it is to be told.
+    story: Option<Vec<(Instant, String)>>,
 }
 
 impl Watch {
-    pub(crate) fn new(clock: Clock) -> Watch {
+    pub(crate) fn new(clock: Clock, told: bool) -> Watch {
         Watch {
             clock,
             state: Arc::new(Mutex::new(State {
@@ -51,6 +54,7 @@ impl Watch {
                 rosters: BTreeMap::new(),
                 dials: Vec::new(),
                 broken: None,
+                story: told.then(Vec::new),
             })),
         }
     }
@@ -71,10 +75,11 @@ impl Watch {
     }
 
     /// A machine, or the store, takes something in.
-    pub(crate) fn takes_in(&self, place: Place, at: Instant, what: &impl Hash) {
+    pub(crate) fn takes_in(&self, place: Place, at: Instant, what: &(impl Hash + fmt::Debug)) {
         let now = self.now();
         let mut state = self.state();
         state.events += 1;
+        state.tell(now, || format!("{place} <- {what:?}"));
         (now, place, at).hash(&mut state.chain);
         what.hash(&mut state.chain);
     }
@@ -251,14 +256,23 @@ impl Watch {
             broken: state.broken.take(),
             hash: state.chain.finish(),
             events: state.events,
+            story: state.story.take().unwrap_or_default(),
         }
     }
 }
 
 impl State {
     fn see(&mut self, at: Instant, what: What) {
-        // Everything that is seen follows from what was taken in, but for what trouble does.
+        self.tell(at, || format!("{what:?}"));
         self.seen.push(Seen { at, what });
+    }
+}
+
+impl State {
+    fn tell(&mut self, at: Instant, line: impl FnOnce() -> String) {
+        if let Some(story) = &mut self.story {
+            story.push((at, line()));
+        }
     }
 }
 
@@ -270,4 +284,5 @@ pub(crate) struct Account {
     pub(crate) broken: Option<(Instant, String)>,
     pub(crate) hash: u64,
     pub(crate) events: u64,
+    pub(crate) story: Vec<(Instant, String)>,
 }

@@ -70,7 +70,7 @@ struct Seat {
 }
 
 impl World {
-    pub(crate) fn new(plan: Plan, bug: Option<Bug>) -> World {
+    pub(crate) fn new(plan: Plan, bug: Option<Bug>, told: bool) -> World {
         let madsim = Handle::current();
         let outside = madsim.create_node().name("outside").build();
         let config = store::Config {
@@ -90,7 +90,7 @@ impl World {
         World {
             bug,
             gates: Gates::new(),
-            watch: Watch::new(Clock::start()),
+            watch: Watch::new(Clock::start(), told),
             client: Client::new(plan.submits.len()),
             scripts: Arc::new(scripts),
             store: Arc::new(Mutex::new(store)),
@@ -190,6 +190,8 @@ impl World {
         (seat.is_up, seat.returns, seat.drain) = (true, None, Arc::default());
         let node = seat.node.id();
         drop(seats);
+        // A process that ended by itself leaves its port bound in madsim; one that is killed does not.
+        self.nodes.madsim.kill(node);
         self.nodes.madsim.restart(node);
     }
 
