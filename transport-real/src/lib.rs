@@ -22,7 +22,6 @@ pub mod embedded;
 #[cfg(not(madsim))]
 pub mod http;
 pub mod local;
-#[cfg(not(madsim))]
 pub mod python;
 #[cfg(not(madsim))]
 pub mod redis;

@@ -8,6 +8,7 @@ mod gate;
 mod home;
 pub mod knobs;
 mod line;
+mod pipe;
 mod process;
 pub mod run;
 mod sockets;

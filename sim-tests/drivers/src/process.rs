@@ -6,11 +6,12 @@ use std::time::Duration;
 use mpcsfaas_core::dispatcher::{self, Dispatcher};
 use mpcsfaas_core::id::{Incarnation, WorkerId};
 use mpcsfaas_core::store::op::Mode;
-use mpcsfaas_core::timing::Timing;
+use mpcsfaas_core::timing::{PAYLOAD_LIMIT, Timing};
 use mpcsfaas_core::wire::message::Flow;
 use mpcsfaas_core::worker::{self, Worker};
 use mpcsfaas_transport_real::clock::Clock;
 use mpcsfaas_transport_real::drive::INPUT_BACKLOG;
+use mpcsfaas_transport_real::python::{CacheLimit, Limits, Slots};
 use mpcsfaas_transport_real::store::owner::{self, OwnerConfig};
 use mpcsfaas_transport_real::store::{self, Link, StoreHandle};
 use mpcsfaas_transport_real::zmq::dealer::DealerDial;
@@ -21,7 +22,7 @@ use mpcsfaas_transport_sim::chain::Chain;
 use mpcsfaas_transport_sim::history::What;
 use tokio::sync::{Notify, mpsc};
 
-use crate::children::Children;
+use crate::children::ScriptedLauncher;
 use crate::client;
 use crate::home::{self, PATIENCE, SimHome};
 use crate::sockets::{SimEndpoint, SimRouter, SocketError};
@@ -30,6 +31,17 @@ use crate::world::World;
 
 /// How soon a port is tried again that the dead process still has.
 const AGAIN: Duration = Duration::from_millis(10);
+
+/// What bounds a child: one function is all there is, so that it is never forgotten.
+const LIMITS: Limits = Limits {
+    max_result: PAYLOAD_LIMIT,
+    capture: 64 << 10,
+    cache: CacheLimit {
+        functions: 1,
+        bytes: 1 << 20,
+    },
+    start: Duration::from_secs(60),
+};
 
 /// The life of a process at a place.
 pub(crate) async fn live(world: World, place: Place) {
@@ -117,7 +129,8 @@ async fn work(world: World, index: usize) {
     };
     let (inputs_in, inputs) = mpsc::channel(INPUT_BACKLOG);
     let (facts_in, facts) = mpsc::channel(INPUT_BACKLOG);
-    let mut children = Children::new(world.clone(), place, facts_in);
+    let launchers = (0..processes).map(|slot| ScriptedLauncher::new(&world, place, slot));
+    let mut slots = Slots::start(launchers, LIMITS, &facts_in);
     tokio::spawn(ask_to_leave(
         drain,
         inputs_in.clone(),
@@ -126,7 +139,7 @@ async fn work(world: World, index: usize) {
     let clock = Clock::start();
     let machine = Worker::new(config, clock.now());
     let machine = Watched::worker(machine, place, processes, world.watch.clone());
-    let children = (|order| children.obey(order), facts);
+    let children = (|order| slots.obey(order), facts);
     let dial = DealerDial::new(id, endpoint);
     work::run(machine, clock, children, dial, (inputs_in, inputs)).await;
     world.left(place);

@@ -16,6 +16,7 @@ use mpcsfaas_transport_real::clock::Clock;
 use mpcsfaas_transport_sim::Place;
 use mpcsfaas_transport_sim::by_task::ByTask;
 use mpcsfaas_transport_sim::history::What;
+use mpcsfaas_transport_sim::rng::Stream;
 use mpcsfaas_transport_sim::plan::{FOR_GOOD, Plan, Submit};
 use tokio::sync::Notify;
 
@@ -35,6 +36,9 @@ const WALL_EPOCH: u64 = 1_700_000_000_000;
 /// How soon another process takes the place of one that ended by itself without being asked.
 const SOON: Duration = Duration::from_millis(500);
 
+/// Of a thousand children, how many end before they are ready.
+const SPAWN_FAILS: u32 = 30;
+
 /// The world of one run. A clone is the same.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
@@ -44,6 +48,7 @@ pub(crate) struct World {
     pub(crate) watch: Watch,
     pub(crate) client: Client,
     scripts: Arc<ByTask<Submit>>,
+    spawns: Arc<Mutex<Stream>>,
     store: Arc<Mutex<Store>>,
     nodes: Arc<Nodes>,
 }
@@ -93,6 +98,7 @@ impl World {
             watch: Watch::new(Clock::start(), told),
             client: Client::new(plan.submits.len()),
             scripts: Arc::new(scripts),
+            spawns: Arc::new(Mutex::new(Stream::new(plan.shape.salt, "spawns"))),
             store: Arc::new(Mutex::new(store)),
             nodes: Arc::new(Nodes {
                 madsim,
@@ -106,6 +112,12 @@ impl World {
     /// What is planned for a task.
     pub(crate) fn script(&self, task: TaskId) -> Option<&Submit> {
         self.scripts.get(&task)
+    }
+
+    /// Whether the next child cannot start. All can once faults are over.
+    pub(crate) fn spawn_fails(&self) -> bool {
+        let mut spawns = self.spawns.lock().unwrap_or_else(PoisonError::into_inner);
+        self.watch.now() < self.plan.heal_at && spawns.per_mille(SPAWN_FAILS)
     }
 
     /// The store, between two operations.
