@@ -5,6 +5,7 @@
 //! | `main.rs` | reads the command line and dispatches |
 //! | `test.rs` | `cargo xtask test`: the steps that CI runs, in order |
 //! | `tidy.rs` | `cargo xtask tidy`: the house rules that no lint knows |
+//! | `sim_drivers.rs` | `cargo xtask sim-drivers`: the async drivers under madsim |
 //! | `bench.rs` | `cargo xtask bench`: throughput and latency of each mode |
 //! | `workspace.rs` | where things are, and cargo itself |
 //! | `python.rs` | the Python environment under the target directory |
@@ -17,6 +18,7 @@ mod process;
 mod python;
 mod report;
 mod servers;
+mod sim_drivers;
 mod test;
 mod tidy;
 mod workspace;
@@ -33,6 +35,9 @@ Commands:
   test [STEP...]    everything that CI runs, in order; stops at the first failure
                     (with names of steps: only these)
   tidy              only the house rules: file headers, lengths, arrows between crates
+  sim-drivers [OPTIONS]
+                    the async drivers over a simulated clock and network, 200 seeds
+                    (--help lists the options)
   bench [OPTIONS]   tasks a second and latency of each mode, release build
   help              this text
 
@@ -76,6 +81,7 @@ fn dispatch(screen: &Screen, arguments: &[String]) -> Result<(), Error> {
             screen.done("tidy");
             Ok(())
         }
+        "sim-drivers" => sim_drivers::run(&Workspace::find()?, rest),
         "bench" => bench::run(screen, &Workspace::find()?, &bench::Options::parse(rest)?),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -8,6 +8,7 @@ use crate::process;
 use crate::python::Python;
 use crate::report::{Error, Screen, Table, human};
 use crate::servers::{Launcher, Mode, REDIS_SERVER, Shape, find_redis};
+use crate::sim_drivers;
 use crate::tidy;
 use crate::workspace::Workspace;
 
@@ -42,6 +43,7 @@ const STEPS: &[(&str, Run)] = &[
     ("tests", tests),
     ("doc-tests", doc_tests),
     ("docs", docs),
+    ("sim-drivers", |bench| sim_drivers::test(&bench.workspace)),
     ("client", client),
     ("end-to-end", end_to_end),
     ("client-live", client_live),

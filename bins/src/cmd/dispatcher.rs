@@ -10,11 +10,11 @@ use mpcsfaas_core::wire::message::Flow;
 use mpcsfaas_transport_real::clock::Clock;
 use mpcsfaas_transport_real::dispatch::{self, Outgoing};
 use mpcsfaas_transport_real::drive::INPUT_BACKLOG;
+use mpcsfaas_transport_real::local;
 use mpcsfaas_transport_real::python::environment::EnvironmentError;
 use mpcsfaas_transport_real::redis::BadUrl;
 use mpcsfaas_transport_real::store::StoreHandle;
 use mpcsfaas_transport_real::zmq::{BindError, router};
-use mpcsfaas_transport_real::local;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -154,10 +154,7 @@ pub async fn run_local(
         let _ = left.send(Input::DrainRequested).await;
         result
     };
-    let (result, ()) = tokio::join!(
-        work,
-        dispatch(config, store, (inputs_in, inputs), outgoing)
-    );
+    let (result, ()) = tokio::join!(work, dispatch(config, store, (inputs_in, inputs), outgoing));
     result
 }
 

@@ -107,7 +107,13 @@ pub async fn run(args: WorkerArgs) -> Result<(), WorkerError> {
     );
     let pool = pool(python, args.processes)?;
     let config = config(id, args.processes, args.flow.into());
-    drive(config, pool, DealerDial::new(id, Address(args.url)), shutdown).await
+    drive(
+        config,
+        pool,
+        DealerDial::new(id, Address(args.url)),
+        shutdown,
+    )
+    .await
 }
 
 /// A worker's usual settings.

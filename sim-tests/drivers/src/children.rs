@@ -109,11 +109,7 @@ struct Child {
 }
 
 impl Child {
-    async fn live(
-        mut self,
-        signals: mpsc::UnboundedReceiver<Signal>,
-        exit: oneshot::Sender<Exit>,
-    ) {
+    async fn live(mut self, signals: mpsc::UnboundedReceiver<Signal>, exit: oneshot::Sender<Exit>) {
         let is_stubborn = Arc::clone(&self.is_stubborn);
         let (end, by_itself) = tokio::select! {
             biased;
@@ -121,7 +117,9 @@ impl Child {
             end = self.run() => (end, true),
         };
         if let Some(task) = self.running.take() {
-            self.world.watch.stopped(self.place, self.slot, task, by_itself);
+            self.world
+                .watch
+                .stopped(self.place, self.slot, task, by_itself);
         }
         // Its pipes close, and then it is reaped.
         drop(self);

@@ -21,6 +21,8 @@ pub(crate) struct Gates {
 struct State {
     /// How many troubles shut a link: from, to.
     shut: BTreeMap<(Place, Place), u32>,
+    /// How many troubles let nobody but those in who ask nothing.
+    turned_away: BTreeMap<Place, u32>,
     /// How often the connections of a pair were cut.
     cuts: BTreeMap<(Place, Place), u64>,
 }
@@ -50,15 +52,37 @@ impl Gates {
         self.changed.send_replace(());
     }
 
+    /// Lets a place connect to the store, and ends the connection at its first request.
+    pub(crate) fn turn_away(&self, place: Place) {
+        *self.state().turned_away.entry(place).or_default() += 1;
+    }
+
+    /// Takes that back once.
+    pub(crate) fn let_in(&self, place: Place) {
+        if let Some(times) = self.state().turned_away.get_mut(&place) {
+            *times = times.saturating_sub(1);
+        }
+    }
+
+    /// Whether a place's requests end its connection.
+    pub(crate) fn is_turned_away(&self, place: Place) -> bool {
+        let times = self.state().turned_away.get(&place).copied();
+        times.is_some_and(|times| times > 0)
+    }
+
     /// Opens all.
     pub(crate) fn open_all(&self) {
         self.state().shut.clear();
+        self.state().turned_away.clear();
         self.changed.send_replace(());
     }
 
     /// Whether something can come from one to the other now.
     pub(crate) fn is_open(&self, from: Place, to: Place) -> bool {
-        self.state().shut.get(&(from, to)).is_none_or(|shut| *shut == 0)
+        self.state()
+            .shut
+            .get(&(from, to))
+            .is_none_or(|shut| *shut == 0)
     }
 
     /// Waits until something can come from one to the other.

@@ -56,12 +56,12 @@ pub(crate) async fn serve(world: World) -> io::Result<()> {
     let listener = Listener::bind(&world, Place::Store).await?;
     let notices = broadcast::Sender::new(1_024);
     loop {
-        let (_, line) = listener.accept().await?;
-        tokio::spawn(serve_one(world.clone(), line, notices.clone()));
+        let (who, line) = listener.accept().await?;
+        tokio::spawn(serve_one(world.clone(), who, line, notices.clone()));
     }
 }
 
-async fn serve_one(world: World, line: Line, notices: broadcast::Sender<Notice>) {
+async fn serve_one(world: World, who: Place, line: Line, notices: broadcast::Sender<Notice>) {
     let Line {
         mut sender,
         mut receiver,
@@ -77,6 +77,7 @@ async fn serve_one(world: World, line: Line, notices: broadcast::Sender<Notice>)
                 match question {
                     None => return,
                     Some(Question::Ping(number)) => Told::Answer(number, None),
+                    Some(Question::Do(..)) if world.gates.is_turned_away(who) => return,
                     Some(Question::Do(number, op)) => {
                         let (reply, rung) = world.apply(op);
                         for notice in rung {
@@ -91,7 +92,11 @@ async fn serve_one(world: World, line: Line, notices: broadcast::Sender<Notice>)
                 Err(_) => continue,
             },
         };
-        if sender.send(&vec![native::encode(&told).into()]).await.is_err() {
+        if sender
+            .send(&vec![native::encode(&told).into()])
+            .await
+            .is_err()
+        {
             return;
         }
     }
@@ -167,6 +172,13 @@ impl SimConnection {
             tasks,
         };
         (SimConnection(Arc::new(inner)), Notices(notices))
+    }
+
+    /// Asks, and waits as long as the connection lasts.
+    pub(crate) async fn ask_patiently(self, op: Op) -> Result<Reply, StoreTrouble> {
+        let (number, answered) = self.0.waiting.enter().ok_or(StoreTrouble::Lost)?;
+        let _ = self.0.questions.send(Question::Do(number, op));
+        answered.await.ok().flatten().ok_or(StoreTrouble::Lost)
     }
 
     async fn ask_in_time(
@@ -254,7 +266,11 @@ async fn read(
 
 async fn write(mut sender: LineSender, mut asked: mpsc::UnboundedReceiver<Question>) {
     while let Some(question) = asked.recv().await {
-        if sender.send(&vec![native::encode(&question).into()]).await.is_err() {
+        if sender
+            .send(&vec![native::encode(&question).into()])
+            .await
+            .is_err()
+        {
             return;
         }
     }

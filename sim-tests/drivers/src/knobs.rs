@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use mpcsfaas_core::wire::message::Flow;
-use mpcsfaas_transport_sim::Knobs;
 use mpcsfaas_transport_sim::knobs::Load;
-use mpcsfaas_transport_sim::plan::Plan;
+use mpcsfaas_transport_sim::plan::{Fault, Trouble, Way};
 use mpcsfaas_transport_sim::rng::Stream;
+use mpcsfaas_transport_sim::{Knobs, Place};
 
 /// Every fault that a driver can be put through here.
-const FAULTS: [&str; 17] = [
+pub(crate) const FAULTS: [&str; 17] = [
     "cut",
     "clog",
     "partition",
@@ -29,8 +29,34 @@ const FAULTS: [&str; 17] = [
     "impostor",
 ];
 
-/// The plan of a seed: every seed its own subset and strength of troubles.
-pub fn plan_of(seed: u64) -> Plan {
+/// The name of a fault, if it is one of these.
+pub(crate) fn name_of(fault: &Fault) -> Option<&'static str> {
+    Some(match (fault.what, fault.node) {
+        (Trouble::Cut, _) => "cut",
+        (Trouble::Clog(_), _) => "clog",
+        (Trouble::Partition { way, .. }, _) => match way {
+            Way::Both => "partition",
+            Way::Up => "partition-up",
+            Way::Down => "partition-down",
+        },
+        (Trouble::Pause(_), Place::Worker(_)) => "worker-pause",
+        (Trouble::Pause(_), Place::Dispatcher(_)) => "dispatcher-pause",
+        (Trouble::Pause(_), Place::Store) => "store-pause",
+        (Trouble::Crash(_), Place::Worker(_)) => "worker-crash",
+        (Trouble::Crash(_), Place::Dispatcher(_)) => "dispatcher-crash",
+        (Trouble::Crash(_), Place::Store) => "store-crash",
+        (Trouble::Leave(_), Place::Worker(_)) => "worker-leave",
+        (Trouble::Leave(_), Place::Dispatcher(_)) => "dispatcher-leave",
+        (Trouble::StoreCut(_), _) => "store-cut",
+        (Trouble::Cancel(_), _) => "cancel",
+        (Trouble::Junk, _) => "junk",
+        (Trouble::Impostor, _) => "impostor",
+        _ => return None,
+    })
+}
+
+/// The settings of a seed: every seed its own subset and strength of troubles.
+pub(crate) fn knobs_of(seed: u64) -> Knobs {
     let mut rng = Stream::new(seed, "drivers");
     let mut knobs = Knobs::calm();
     knobs.dispatchers = 1 + rng.below(2);
@@ -56,5 +82,5 @@ pub fn plan_of(seed: u64) -> Plan {
             knobs.faults.push((name, count));
         }
     }
-    knobs.draw(seed)
+    knobs
 }

@@ -1,22 +1,24 @@
-//! `cargo xtask sim-drivers` runs this.
+//! `cargo xtask sim-drivers`: runs seeds of the drivers' simulation and says which promises broke.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line says what it has found"
+)]
 
-#[cfg(not(madsim))]
-fn main() {
-    eprintln!("this is built with --cfg madsim: cargo xtask sim-drivers");
-}
+use std::process::ExitCode;
 
 #[cfg(madsim)]
-fn main() {
-    use mpcsfaas_sim_drivers::run::Case;
-    let arg = |n| std::env::args().nth(n).and_then(|n: String| n.parse::<u64>().ok());
-    if let Some(seed) = arg(2) {
-        let run = Case::of_seed(seed).told().run();
-        for (at, line) in run.story { println!("{at:?} {line}"); }
-        println!("{:?}", run.violation);
-        return;
-    }
-    for seed in 0..arg(1).unwrap_or(10) {
-        let run = Case::of_seed(seed).run();
-        println!("{seed} {:x} {} {:?} {:?}", run.hash, run.events, run.ended_at, run.violation);
-    }
+mod command;
+
+#[cfg(madsim)]
+fn main() -> ExitCode {
+    command::main()
+}
+
+/// The drivers of an ordinary build run on the real clock; there is nothing to simulate.
+#[cfg(not(madsim))]
+fn main() -> ExitCode {
+    println!("this is built with `--cfg madsim`; try `cargo xtask sim-drivers`");
+    eprintln!("nothing was run");
+    ExitCode::FAILURE
 }

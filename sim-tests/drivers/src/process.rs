@@ -22,6 +22,11 @@ use mpcsfaas_transport_sim::chain::Chain;
 use mpcsfaas_transport_sim::history::What;
 use tokio::sync::{Notify, mpsc};
 
+use crate::bugs::Bug;
+use crate::bugs::cancelled_write::MixedUpHome;
+use crate::bugs::deaf_after_blip::deaf;
+use crate::bugs::lost_wakeup::drowsy;
+use crate::bugs::reconnect_storm::Hammering;
 use crate::children::ScriptedLauncher;
 use crate::client;
 use crate::home::{self, PATIENCE, SimHome};
@@ -70,8 +75,20 @@ pub(crate) fn open_store(world: &World, here: Place, seed: u64) -> StoreHandle {
         patience: PATIENCE,
         seed,
     };
-    tokio::spawn(owner::serve(home, config, served));
-    handle
+    match world.bug {
+        Some(Bug::CancelledWrite) => {
+            tokio::spawn(owner::serve(MixedUpHome(home), config, served));
+            handle
+        }
+        Some(Bug::DeafAfterBlip) => {
+            tokio::spawn(owner::serve(home, config, served));
+            deaf(handle)
+        }
+        Some(Bug::LostWakeup | Bug::ReconnectStorm) | None => {
+            tokio::spawn(owner::serve(home, config, served));
+            handle
+        }
+    }
 }
 
 async fn dispatch(world: World, place: Place) {
@@ -87,7 +104,10 @@ async fn dispatch(world: World, place: Place) {
     config.timing = timing(&world);
     let handle = open_store(&world, place, Chain::of(&(salt, place, life, "jitter")));
     tokio::spawn(tell_of_the_link(world.clone(), place, handle.clone()));
-    let (inputs_in, inputs) = mpsc::channel(INPUT_BACKLOG);
+    let (inputs_in, mut inputs) = mpsc::channel(INPUT_BACKLOG);
+    if world.bug == Some(Bug::LostWakeup) {
+        inputs = drowsy(inputs);
+    }
     let socket = bind(&world, place).await;
     let router = router::own(socket, place.to_string(), inputs_in.clone());
     tokio::spawn(ask_to_leave(
@@ -140,8 +160,14 @@ async fn work(world: World, index: usize) {
     let machine = Worker::new(config, clock.now());
     let machine = Watched::worker(machine, place, processes, world.watch.clone());
     let children = (|order| slots.obey(order), facts);
-    let dial = DealerDial::new(id, endpoint);
-    work::run(machine, clock, children, dial, (inputs_in, inputs)).await;
+    let inputs = (inputs_in, inputs);
+    if world.bug == Some(Bug::ReconnectStorm) {
+        let dial = DealerDial::new(id, Hammering(endpoint));
+        work::run(machine, clock, children, dial, inputs).await;
+    } else {
+        let dial = DealerDial::new(id, endpoint);
+        work::run(machine, clock, children, dial, inputs).await;
+    }
     world.left(place);
 }
 

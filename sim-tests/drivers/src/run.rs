@@ -9,13 +9,13 @@ use mpcsfaas_core::time::Instant;
 use mpcsfaas_sim_tests::checkers::{self, Setting};
 use mpcsfaas_sim_tests::run::Violation;
 use mpcsfaas_transport_sim::Place;
-use mpcsfaas_transport_sim::history::{End, Waits};
+use mpcsfaas_transport_sim::history::{End, Seen, Waits, What};
 use mpcsfaas_transport_sim::plan::Plan;
 use tokio::time::sleep;
 
 use crate::bugs::Bug;
 use crate::client::sleep_until;
-use crate::knobs::plan_of;
+use crate::knobs::{FAULTS, knobs_of, name_of};
 use crate::storm;
 use crate::trouble;
 use crate::watch::Account;
@@ -48,6 +48,8 @@ pub struct Run {
     pub ended_at: Instant,
     /// How often each judge's premise held.
     pub premises: Vec<(&'static str, u64)>,
+    /// How often each fault struck.
+    pub faults: Vec<(&'static str, u64)>,
     /// The story, if it was told.
     pub story: Vec<(Instant, String)>,
 }
@@ -66,7 +68,7 @@ impl Case {
     pub fn of_seed(seed: u64) -> Case {
         Case {
             seed,
-            plan: plan_of(seed),
+            plan: knobs_of(seed).draw(seed),
             bug: None,
             told: false,
         }
@@ -86,13 +88,25 @@ impl Case {
         self
     }
 
+    /// What the seed has drawn, in one line.
+    pub fn settings(&self) -> String {
+        knobs_of(self.seed).to_string()
+    }
+
     /// Runs it to the end.
     pub fn run(self) -> Run {
         run(self)
     }
 }
 
-fn run(Case{seed, plan, bug, told: tell}: Case) -> Run {
+fn run(
+    Case {
+        seed,
+        plan,
+        bug,
+        told: tell,
+    }: Case,
+) -> Run {
     // Hash maps take their keys from the thread, so each run has a fresh one.
     let setting = Setting::of(&told(&plan));
     let thread = std::thread::spawn(move || {
@@ -111,6 +125,7 @@ fn run(Case{seed, plan, bug, told: tell}: Case) -> Run {
             events: 0,
             ended_at: Instant::ZERO,
             premises: Vec::new(),
+            faults: Vec::new(),
             story: Vec::new(),
         },
     }
@@ -160,7 +175,10 @@ async fn go(plan: Plan, bug: Option<Bug>, tell: bool) -> (Account, End) {
 
 fn is_done(world: &World) -> bool {
     world.client.unanswered().is_empty()
-        && world.store().tasks().all(|(_, row)| row.status.is_terminal())
+        && world
+            .store()
+            .tasks()
+            .all(|(_, row)| row.status.is_terminal())
 }
 
 fn waits(world: &World) -> Vec<(mpcsfaas_core::id::TaskId, Waits)> {
@@ -224,8 +242,20 @@ fn judge(seed: u64, setting: &Setting, account: Account, end: &End) -> Run {
         events: account.events,
         ended_at: at,
         premises: judges.iter().map(|j| (j.promise(), j.premises())).collect(),
+        faults: FAULTS
+            .iter()
+            .map(|name| (*name, struck(name, &account.seen)))
+            .collect(),
         story: account.story,
     }
+}
+
+fn struck(name: &str, seen: &[Seen]) -> u64 {
+    let is_it = |seen: &&Seen| match &seen.what {
+        What::Struck(fault) => name_of(fault) == Some(name),
+        _ => false,
+    };
+    seen.iter().filter(is_it).count() as u64
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Violation {

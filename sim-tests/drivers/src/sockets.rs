@@ -273,18 +273,31 @@ impl Endpoint for SimEndpoint {
             .map(|step| Place::Dispatcher((self.worker + step) % count))
             .collect();
         let connecting = async {
-            let (dispatcher, mut line) = line::connect(&self.world, here, &there).await;
-            let greeting = vec![Bytes::copy_from_slice(identity.as_bytes())];
-            line.sender.send(&greeting).await?;
-            line.receiver.next().await.ok_or(SocketError::Unreached)?;
-            if let Some(session) = session_of(identity) {
-                self.world.watch.connected(here, session, dispatcher);
-            }
-            Ok::<Line, SocketError>(line)
+            let (dispatcher, line) = line::connect(&self.world, here, &there).await;
+            self.greet(dispatcher, line, identity).await
         };
-        let Line { sender, receiver } = timeout(CONNECT_LIMIT, connecting)
+        timeout(CONNECT_LIMIT, connecting)
             .await
-            .map_err(|_| SocketError::Unreached)??;
+            .map_err(|_| SocketError::Unreached)?
+    }
+}
+
+impl SimEndpoint {
+    /// Tells a dispatcher who this is, and waits until it has heard.
+    pub(crate) async fn greet(
+        &self,
+        dispatcher: Place,
+        mut line: Line,
+        identity: &str,
+    ) -> Result<SimDealer, SocketError> {
+        let greeting = vec![Bytes::copy_from_slice(identity.as_bytes())];
+        line.sender.send(&greeting).await?;
+        line.receiver.next().await.ok_or(SocketError::Unreached)?;
+        if let Some(session) = session_of(identity) {
+            let here = Place::Worker(self.worker);
+            self.world.watch.connected(here, session, dispatcher);
+        }
+        let Line { sender, receiver } = line;
         Ok(SimDealer { sender, receiver })
     }
 }

@@ -20,16 +20,48 @@ pub(crate) fn judge(dials: &[(Place, Instant)]) -> Option<Violation> {
     for (place, at) in dials.iter().copied() {
         let recent = recent.entry(place).or_default();
         recent.push_back(at);
-        while recent.front().is_some_and(|first| at.since(*first) > WINDOW) {
+        while recent
+            .front()
+            .is_some_and(|first| at.since(*first) > WINDOW)
+        {
             recent.pop_front();
         }
         if recent.len() > MOST {
             return Some(Violation {
                 promise: "no storm",
-                what: format!("{place} tried to connect {} times in {WINDOW:?}", recent.len()),
+                what: format!(
+                    "{place} tried to connect {} times in {WINDOW:?}",
+                    recent.len()
+                ),
                 at,
             });
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dials(count: u64, pause: Duration) -> Vec<(Place, Instant)> {
+        (0..count)
+            .map(|number| (Place::Worker(0), Instant::ZERO + pause * number as u32))
+            .collect()
+    }
+
+    #[test]
+    fn who_pauses_makes_no_storm_and_who_does_not_does() {
+        assert!(judge(&dials(1_000, Duration::from_millis(100))).is_none());
+        let storm = judge(&dials(1_000, Duration::from_millis(10)));
+        assert_eq!(storm.map(|storm| storm.promise), Some("no storm"));
+    }
+
+    #[test]
+    fn many_at_once_are_no_storm_if_each_is_somebody_else() {
+        let crowd: Vec<_> = (0..100)
+            .map(|n| (Place::Worker(n), Instant::ZERO))
+            .collect();
+        assert!(judge(&crowd).is_none());
+    }
 }

@@ -59,12 +59,7 @@ fn strike(world: &World, fault: &Fault, coins: &mut Stream) {
             shut(world, node, links, time);
         }
         Trouble::StoreCut(time) => {
-            // Either it is told at once, or nothing is heard of the store any more.
-            if coins.per_mille(500) {
-                world.gates.cut(node, Place::Store);
-            }
-            let links = vec![(node, Place::Store), (Place::Store, node)];
-            shut(world, node, links, time);
+            lose_the_store(world, node, time, coins);
         }
         Trouble::Pause(time) => {
             world.pause(node);
@@ -102,6 +97,28 @@ fn shut(world: &World, node: Place, links: Vec<(Place, Place)>, time: Duration) 
     });
 }
 
+/// Either a dispatcher is told at once, or it hears nothing of the store any more, or it may connect
+/// and no more than that, as to a replica that takes no writes.
+fn lose_the_store(world: &World, node: Place, time: Duration, coins: &mut Stream) {
+    let links = vec![(node, Place::Store), (Place::Store, node)];
+    match coins.below(3) {
+        0 => {
+            world.gates.cut(node, Place::Store);
+            shut(world, node, links, time);
+        }
+        1 => shut(world, node, links, time),
+        _ => {
+            world.gates.turn_away(node);
+            let after = world.clone();
+            world.outside(async move {
+                sleep(time).await;
+                after.gates.let_in(node);
+                after.watch.see(What::Over { node });
+            });
+        }
+    }
+}
+
 fn cancel(world: &World, place: usize) {
     let submit = world.plan.submits.get(place);
     if let (Some(submit), Some(handle)) = (submit, world.client.handle()) {
@@ -120,7 +137,10 @@ fn stranger(world: &World, dispatcher: Place, body: Bytes) {
         let Ok(mut line) = line::connect_once(&world_of_it, Place::Client, dispatcher).await else {
             return;
         };
-        let _ = line.sender.send(&vec![Bytes::from_static(b"stranger")]).await;
+        let _ = line
+            .sender
+            .send(&vec![Bytes::from_static(b"stranger")])
+            .await;
         let _ = line.receiver.next().await;
         let _ = line.sender.send(&vec![body]).await;
         sleep(STAYS).await;
@@ -132,7 +152,11 @@ fn impostor(world: &World, node: Place) {
     let Some((WorkerKey::Native(worker), state)) = world.watch.worker(node) else {
         return;
     };
-    let body = lie(worker, state.session.saturating_sub(1), world.watch.running_at(node));
+    let body = lie(
+        worker,
+        state.session.saturating_sub(1),
+        world.watch.running_at(node),
+    );
     for dispatcher in dispatchers(world) {
         stranger(world, dispatcher, body.clone());
     }

@@ -12,7 +12,11 @@ use mpcsfaas_core::wire::message::TaskRef;
 use mpcsfaas_transport_real::clock::Clock;
 use mpcsfaas_transport_sim::Place;
 use mpcsfaas_transport_sim::chain::Chain;
-use mpcsfaas_transport_sim::history::{Row, Seen, What, WorkerState};
+use mpcsfaas_transport_sim::history::{LineKind, Row, Seen, What, WorkerState};
+
+/// The most tasks and results that a worker holds for each process: 32 that wait, one that runs,
+/// and a result that is not acknowledged.
+const HELD_A_PROCESS: usize = 34;
 
 /// Sees everything. A clone sees the same.
 #[derive(Clone, Debug)]
@@ -32,6 +36,8 @@ struct State {
     /// What runs in whose children.
     running: BTreeSet<(Place, u32, TaskRef)>,
     rosters: BTreeMap<Place, BTreeSet<(WorkerKey, Session)>>,
+    /// The most that any worker has held.
+    longest: usize,
     /// Every attempt to connect.
     dials: Vec<(Place, Instant)>,
     /// The first check of a machine that failed.
@@ -52,6 +58,7 @@ impl Watch {
                 connections: BTreeMap::new(),
                 running: BTreeSet::new(),
                 rosters: BTreeMap::new(),
+                longest: 0,
                 dials: Vec::new(),
                 broken: None,
                 story: told.then(Vec::new),
@@ -117,6 +124,17 @@ impl Watch {
         moved.dispatcher = connection
             .filter(|(session, _)| *session == moved.session)
             .map(|(_, dispatcher)| *dispatcher);
+        let limit = HELD_A_PROCESS * moved.processes as usize;
+        if moved.held > state.longest {
+            state.longest = moved.held;
+            let line = What::Line {
+                kind: LineKind::Held,
+                node: moved.node,
+                length: moved.held,
+                limit,
+            };
+            state.see(now, line);
+        }
         let before = state.workers.insert(moved.node, (key, moved));
         if before.is_none_or(|(_, before)| before != moved) {
             state.see(now, What::Worker(moved));
@@ -158,7 +176,9 @@ impl Watch {
 
     /// A worker is connected to a dispatcher.
     pub(crate) fn connected(&self, worker: Place, session: Session, dispatcher: Place) {
-        self.state().connections.insert(worker, (session, dispatcher));
+        self.state()
+            .connections
+            .insert(worker, (session, dispatcher));
     }
 
     /// A child begins with an attempt.
@@ -232,7 +252,11 @@ impl Watch {
     /// Which tasks run now.
     pub(crate) fn running(&self) -> BTreeMap<TaskId, Place> {
         let state = self.state();
-        state.running.iter().map(|(at, _, t)| (t.task, *at)).collect()
+        state
+            .running
+            .iter()
+            .map(|(at, _, t)| (t.task, *at))
+            .collect()
     }
 
     /// Which attempts run at a worker.

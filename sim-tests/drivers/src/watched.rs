@@ -33,7 +33,9 @@ impl Watched<Dispatcher> {
 
     fn seen(&self, deaths: u64) {
         let roster = self.machine.workers();
-        let roster = roster.map(|(key, session)| (key.clone(), session)).collect();
+        let roster = roster
+            .map(|(key, session)| (key.clone(), session))
+            .collect();
         let died = self.machine.counters().deaths > deaths;
         self.watch.dispatcher_moved(self.place, roster, died);
         self.watch.checked(self.place, self.machine.check());

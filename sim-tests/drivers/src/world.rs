@@ -16,8 +16,8 @@ use mpcsfaas_transport_real::clock::Clock;
 use mpcsfaas_transport_sim::Place;
 use mpcsfaas_transport_sim::by_task::ByTask;
 use mpcsfaas_transport_sim::history::What;
-use mpcsfaas_transport_sim::rng::Stream;
 use mpcsfaas_transport_sim::plan::{FOR_GOOD, Plan, Submit};
+use mpcsfaas_transport_sim::rng::Stream;
 use tokio::sync::Notify;
 
 use crate::bugs::Bug;

@@ -69,6 +69,10 @@ pub fn open(config: RedisConfig) -> StoreHandle {
         patience: config.timeout,
         seed: rand::random(),
     };
-    tokio::spawn(owner::serve(link::RedisHome::new(config), behaviour, served));
+    tokio::spawn(owner::serve(
+        link::RedisHome::new(config),
+        behaviour,
+        served,
+    ));
     handle
 }

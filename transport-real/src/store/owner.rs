@@ -69,7 +69,10 @@ pub async fn serve(home: impl Home, config: OwnerConfig, mut owner: StoreOwner) 
                 tracing::info!("connected to the store");
                 // What rang while nobody listened.
                 _ = owner.notices.send(Notice::Queued);
-                match Session::new(config, connection).run(&mut owner, notices).await {
+                match Session::new(config, connection)
+                    .run(&mut owner, notices)
+                    .await
+                {
                     Some(trouble) => trouble,
                     None => return,
                 }
@@ -203,8 +206,11 @@ impl<C: Connection> Session<C> {
             self.next_flight += 1;
             self.waiting.insert(flight, work.askers);
             let answer = self.connection.clone().ask(work.op);
-            self.flights
-                .push(answer.map(move |result| Landed::Answer(flight, result)).boxed());
+            self.flights.push(
+                answer
+                    .map(move |result| Landed::Answer(flight, result))
+                    .boxed(),
+            );
         }
     }
 
