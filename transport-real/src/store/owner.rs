@@ -29,7 +29,9 @@ const TURN: usize = 256;
 /// How often an idle connection is asked whether it is alive.
 const PING: Duration = Duration::from_secs(1);
 
-/// The pause before a second attempt to connect, and the longest that it grows to.
+/// The pause before a second attempt to connect, and the longest that it grows to. A connection
+/// that did not last as long as the longest has proved nothing: a server may let us in and then
+/// turn away every request, as a replica does.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -59,23 +61,25 @@ enum Ended<T> {
 pub async fn serve(home: impl Home, config: OwnerConfig, mut owner: StoreOwner) {
     let mut jitter = SmallRng::seed_from_u64(config.seed);
     let mut pause = FIRST_PAUSE;
+    let clock = Clock::start();
     // Nobody knows yet that the store is away, so the first attempt may keep requests waiting.
     let mut attempt = home.connect().await;
     loop {
         let trouble = match attempt {
             Ok((connection, notices)) => {
-                pause = FIRST_PAUSE;
+                let since = clock.now();
                 owner.link.send_replace(Link::Up);
                 tracing::info!("connected to the store");
                 // What rang while nobody listened.
                 _ = owner.notices.send(Notice::Queued);
-                match Session::new(config, connection)
-                    .run(&mut owner, notices)
-                    .await
-                {
-                    Some(trouble) => trouble,
-                    None => return,
+                let session = Session::new(config, connection);
+                let Some(ended) = session.run(&mut owner, notices).await else {
+                    return;
+                };
+                if clock.now().since(since) >= LONGEST_PAUSE {
+                    pause = FIRST_PAUSE;
                 }
+                ended
             }
             Err(trouble) => Ended::Trouble(trouble),
         };
