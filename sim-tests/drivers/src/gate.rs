@@ -5,16 +5,18 @@
 //! it opens, and comes in then, in its order.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mpcsfaas_transport_sim::Place;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// All links. A clone is the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Gates {
     state: Arc<Mutex<State>>,
-    changed: Arc<watch::Sender<()>>,
+    /// Not a `watch`, which wakes its receivers in an order that it draws from the real thread.
+    changed: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -31,7 +33,7 @@ impl Gates {
     pub(crate) fn new() -> Gates {
         Gates {
             state: Arc::default(),
-            changed: Arc::new(watch::Sender::new(())),
+            changed: Arc::default(),
         }
     }
 
@@ -49,7 +51,7 @@ impl Gates {
         if let Some(shut) = self.state().shut.get_mut(&(from, to)) {
             *shut = shut.saturating_sub(1);
         }
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
     }
 
     /// Lets a place connect to the store, and ends the connection at its first request.
@@ -74,7 +76,7 @@ impl Gates {
     pub(crate) fn open_all(&self) {
         self.state().shut.clear();
         self.state().turned_away.clear();
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
     }
 
     /// Whether something can come from one to the other now.
@@ -87,30 +89,31 @@ impl Gates {
 
     /// Waits until something can come from one to the other.
     pub(crate) async fn pass(&self, from: Place, to: Place) {
-        let mut changed = self.changed.subscribe();
-        while !self.is_open(from, to) {
-            if changed.changed().await.is_err() {
+        self.until(|| self.is_open(from, to)).await;
+    }
+
+    async fn until(&self, happened: impl Fn() -> bool) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if happened() {
                 return;
             }
+            changed.await;
         }
     }
 
     /// Ends every connection between the two.
     pub(crate) fn cut(&self, one: Place, other: Place) {
         *self.state().cuts.entry(pair(one, other)).or_default() += 1;
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
     }
 
     /// Waits until connections between the two are cut.
     pub(crate) async fn cut_off(&self, one: Place, other: Place) {
         let cuts = || self.state().cuts.get(&pair(one, other)).copied();
         let before = cuts();
-        let mut changed = self.changed.subscribe();
-        while cuts() == before {
-            if changed.changed().await.is_err() {
-                return;
-            }
-        }
+        self.until(|| cuts() != before).await;
     }
 }
 

@@ -82,5 +82,12 @@ pub(crate) fn knobs_of(seed: u64) -> Knobs {
             knobs.faults.push((name, count));
         }
     }
+    if rng.per_mille(250) {
+        // Much that waits at workers: who leaves has something to hand back.
+        knobs.load = Load::Bursts;
+        knobs.longest_task = Duration::from_millis(20);
+        knobs.tasks = 60 + rng.below(60);
+        knobs.processes = 1;
+    }
     knobs
 }

@@ -13,7 +13,7 @@ use mpcsfaas_transport_real::clock::Clock;
 use mpcsfaas_transport_real::drive::INPUT_BACKLOG;
 use mpcsfaas_transport_real::python::{CacheLimit, Limits, Slots};
 use mpcsfaas_transport_real::store::owner::{self, OwnerConfig};
-use mpcsfaas_transport_real::store::{self, Link, StoreHandle};
+use mpcsfaas_transport_real::store::{self, StoreHandle};
 use mpcsfaas_transport_real::zmq::dealer::DealerDial;
 use mpcsfaas_transport_real::zmq::router;
 use mpcsfaas_transport_real::{dispatch, work};
@@ -103,7 +103,6 @@ async fn dispatch(world: World, place: Place) {
     let mut config = dispatcher::Config::new(Incarnation { boot, epoch: 0 }, mode);
     config.timing = timing(&world);
     let handle = open_store(&world, place, Chain::of(&(salt, place, life, "jitter")));
-    tokio::spawn(tell_of_the_link(world.clone(), place, handle.clone()));
     let (inputs_in, mut inputs) = mpsc::channel(INPUT_BACKLOG);
     if world.bug == Some(Bug::LostWakeup) {
         inputs = drowsy(inputs);
@@ -181,21 +180,4 @@ fn timing(world: &World) -> Timing {
 async fn ask_to_leave<I>(drain: Arc<Notify>, inputs: mpsc::Sender<I>, asked: I) {
     drain.notified().await;
     let _ = inputs.send(asked).await;
-}
-
-/// A trouble of the link to the store is over when there is a link again.
-async fn tell_of_the_link(world: World, place: Place, handle: StoreHandle) {
-    let mut link = handle.link();
-    let mut was_up = false;
-    loop {
-        if *link.borrow_and_update() == Link::Up {
-            if was_up {
-                world.watch.see(What::Over { node: place });
-            }
-            was_up = true;
-        }
-        if link.changed().await.is_err() {
-            return;
-        }
-    }
 }

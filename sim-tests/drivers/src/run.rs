@@ -66,9 +66,14 @@ pub struct Case {
 impl Case {
     /// The run of a seed.
     pub fn of_seed(seed: u64) -> Case {
+        Case::of_plan(knobs_of(seed).draw(seed), seed)
+    }
+
+    /// The run of a plan; the seed decides the order of tasks, and all that is drawn on the way.
+    pub fn of_plan(plan: Plan, seed: u64) -> Case {
         Case {
             seed,
-            plan: knobs_of(seed).draw(seed),
+            plan,
             bug: None,
             told: false,
         }

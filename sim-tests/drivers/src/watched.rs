@@ -80,6 +80,10 @@ impl Machine for Watched<Dispatcher> {
             let (node, unstarted) = (self.place, Vec::new());
             self.watch.see(What::Leaving { node, unstarted });
         }
+        if input == dispatcher::Input::StoreConnected {
+            // Whatever had hindered its link is over now.
+            self.watch.see(What::Over { node: self.place });
+        }
         let deaths = self.machine.counters().deaths;
         self.machine.handle_input(now, input);
         self.seen(deaths);

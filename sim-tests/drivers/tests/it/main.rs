@@ -1,11 +1,16 @@
 //! The simulation of the drivers: a seed is the same run each time, and planted mistakes are found.
 #![cfg(madsim)]
 
+use std::time::Duration;
+
+use mpcsfaas_core::time::Instant;
 use mpcsfaas_sim_drivers::bugs::Bug;
 use mpcsfaas_sim_drivers::run::{Case, Run};
+use mpcsfaas_transport_sim::plan::{Fault, Trouble};
+use mpcsfaas_transport_sim::{Knobs, Place};
 
 /// Within so many seeds each planted mistake is found.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 200;
 
 fn shown(run: &Run) -> (u64, u64, u64, Option<String>) {
     let violation = run.violation.as_ref().map(ToString::to_string);
@@ -39,6 +44,24 @@ fn a_story_changes_nothing() {
     let (told, untold) = (Case::of_seed(3).told().run(), Case::of_seed(3).run());
     assert_eq!(shown(&told), shown(&untold));
     assert!(!told.story.is_empty() && untold.story.is_empty());
+}
+
+/// A server may let a driver in and then end the connection at each request, as a replica does. The
+/// task that owns the connection once took each for a good one, and began anew with the shortest pause.
+#[test]
+fn a_store_that_lets_in_and_turns_away_makes_no_storm() {
+    let mut knobs = Knobs::calm();
+    knobs.trouble = Duration::from_secs(40);
+    let mut plan = knobs.draw(1);
+    // One in three is such a store.
+    let cut = |second| Fault {
+        at: Instant::ZERO + Duration::from_secs(second),
+        node: Place::Dispatcher(0),
+        what: Trouble::StoreCut(Duration::from_secs(3)),
+    };
+    plan.faults = (1..8).map(|number| cut(5 * number)).collect();
+    let violation = Case::of_plan(plan, 1).run().violation;
+    assert!(violation.is_none(), "{violation:?}");
 }
 
 /// The seed at which a mistake is found; up to there the right drivers keep all promises.
