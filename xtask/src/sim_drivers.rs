@@ -27,11 +27,24 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<(), Err
     process::run(command.arg("--").args(arguments), LIMIT)
 }
 
-/// What CI runs of it: its tests, and 200 seeds.
+/// What CI runs of it: lints, its tests, and 200 seeds.
 ///
 /// # Errors
 /// As [`run`], or a test fails.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
+    // The ordinary lints see an empty crate.
+    let lints = [
+        "clippy",
+        "--package",
+        PACKAGE,
+        "--all-targets",
+        "--no-deps",
+        "--locked",
+    ];
+    process::run(
+        cargo(workspace, &lints).args(["--", "-D", "warnings"]),
+        LIMIT,
+    )?;
     let mut tests = cargo(workspace, &["test", "--package", PACKAGE, "--locked"]);
     process::run(&mut tests, LIMIT)?;
     run(workspace, &[])

@@ -1,7 +1,6 @@
 //! The store: `core`'s machine in a process of its own, and how it is reached over the network.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -202,14 +201,9 @@ impl SimConnection {
 impl Connection for SimConnection {
     type Trouble = StoreTrouble;
 
-    fn ask(
-        self,
-        op: Op,
-    ) -> impl Future<Output = Result<Reply, Unanswered<StoreTrouble>>> + Send + 'static {
-        async move {
-            let reply = self.ask_in_time(|number| Question::Do(number, op)).await?;
-            reply.ok_or(Unanswered::Lost(StoreTrouble::Lost))
-        }
+    async fn ask(self, op: Op) -> Result<Reply, Unanswered<StoreTrouble>> {
+        let reply = self.ask_in_time(|number| Question::Do(number, op)).await?;
+        reply.ok_or(Unanswered::Lost(StoreTrouble::Lost))
     }
 
     async fn ping(self) -> Result<(), Unanswered<StoreTrouble>> {
@@ -253,7 +247,9 @@ async fn read(
             Some(Ok(Told::Answer(number, reply))) => {
                 let asker = waiting.state().askers.remove(&number);
                 // One that has given up is passed over.
-                let _ = asker.map(|asker| asker.send(reply));
+                if let Some(asker) = asker {
+                    let _ = asker.send(reply);
+                }
             }
             Some(Ok(Told::Notice(notice))) => _ = rung.send(notice),
             Some(Err(_)) | None => break,

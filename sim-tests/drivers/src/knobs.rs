@@ -88,6 +88,7 @@ pub(crate) fn knobs_of(seed: u64) -> Knobs {
         knobs.longest_task = Duration::from_millis(20);
         knobs.tasks = 60 + rng.below(60);
         knobs.processes = 1;
+        knobs.faults.push(("worker-leave", 2));
     }
     knobs
 }

@@ -133,7 +133,7 @@ fn cancel(world: &World, place: usize) {
 /// Somebody whom nobody knows connects to a dispatcher and says something.
 fn stranger(world: &World, dispatcher: Place, body: Bytes) {
     let world_of_it = world.clone();
-    world.from_the_client(async move {
+    world.on_the_clients_machine(async move {
         let Ok(mut line) = line::connect_once(&world_of_it, Place::Client, dispatcher).await else {
             return;
         };

@@ -152,7 +152,7 @@ impl World {
     }
 
     /// Does something on the client's machine.
-    pub(crate) fn from_the_client(&self, what: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn on_the_clients_machine(&self, what: impl Future<Output = ()> + Send + 'static) {
         if let Some(seat) = self.seats().get(&Place::Client) {
             seat.node.spawn(what);
         }

@@ -1,7 +1,6 @@
 //! A connection in lock-step that tells answers apart by their order: when a request is given up its
 //! answer stays in the line, and is taken for that of the next request.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,23 +46,18 @@ impl Home for MixedUpHome {
 impl Connection for MixedUp {
     type Trouble = StoreTrouble;
 
-    fn ask(
-        self,
-        op: Op,
-    ) -> impl Future<Output = Result<Reply, Unanswered<StoreTrouble>>> + Send + 'static {
-        async move {
-            let mut answers = self.turn.lock().await;
-            let (connection, answered) = (self.connection.clone(), self.answered.clone());
-            tokio::spawn(async move {
-                if let Ok(reply) = connection.ask_patiently(op).await {
-                    let _ = answered.send(reply);
-                }
-            });
-            match timeout(PATIENCE, answers.recv()).await {
-                Ok(Some(reply)) => Ok(reply),
-                Ok(None) => Err(Unanswered::Lost(StoreTrouble::Lost)),
-                Err(_) => Err(Unanswered::Late(StoreTrouble::Silent)),
+    async fn ask(self, op: Op) -> Result<Reply, Unanswered<StoreTrouble>> {
+        let mut answers = self.turn.lock().await;
+        let (connection, answered) = (self.connection.clone(), self.answered.clone());
+        tokio::spawn(async move {
+            if let Ok(reply) = connection.ask_patiently(op).await {
+                let _ = answered.send(reply);
             }
+        });
+        match timeout(PATIENCE, answers.recv()).await {
+            Ok(Some(reply)) => Ok(reply),
+            Ok(None) => Err(Unanswered::Lost(StoreTrouble::Lost)),
+            Err(_) => Err(Unanswered::Late(StoreTrouble::Silent)),
         }
     }
 
