@@ -154,6 +154,10 @@ impl Home for SimHome {
             Err(_) => Err(StoreTrouble::Silent),
         }
     }
+
+    fn closed(&self) -> StoreTrouble {
+        StoreTrouble::Lost
+    }
 }
 
 impl SimConnection {

@@ -71,6 +71,10 @@ impl Home for RedisHome {
         tracing::info!(server = %setting.server.addr(), "connected to Redis");
         Ok(connected)
     }
+
+    fn closed(&self) -> Trouble {
+        Trouble::Closed(self.0.server.addr().to_string())
+    }
 }
 
 impl Connection for RedisConnection {
@@ -143,6 +147,8 @@ pub(super) enum Trouble {
     NotReady(String, RedisError),
     #[error("the connection to Redis at {0} was lost: {1}")]
     Lost(String, RedisError),
+    #[error("the connection to Redis at {0} was closed")]
+    Closed(String),
     #[error(transparent)]
     Request(RedisError),
     #[error(transparent)]

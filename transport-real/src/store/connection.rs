@@ -20,6 +20,9 @@ pub trait Home: Send + Sync {
     fn connect(
         &self,
     ) -> impl Future<Output = Result<(Self::Connection, Self::Notices), TroubleOf<Self>>> + Send;
+
+    /// What it means that the notices of a connection have ended.
+    fn closed(&self) -> TroubleOf<Self>;
 }
 
 /// Why a home has no connection.

@@ -7,16 +7,15 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
-use futures_util::stream::{FuturesUnordered, Stream, StreamExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use mpcsfaas_core::store::{Notice, Reply};
 use mpcsfaas_core::time::Instant;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use thiserror::Error;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::batch::{Askers, coalesce};
-use super::connection::{Connection, Home, Unanswered};
+use super::connection::{Connection, Home, TroubleOf, Unanswered};
 use super::{Link, Request, StoreAway, StoreOwner};
 use crate::clock::Clock;
 
@@ -45,15 +44,6 @@ pub struct OwnerConfig {
     pub seed: u64,
 }
 
-/// Why a connection that worked is given up.
-#[derive(Debug, Error)]
-enum Ended<T> {
-    #[error(transparent)]
-    Trouble(T),
-    #[error("the connection to the store was closed")]
-    Closed,
-}
-
 /// Serves requests until the last handle is gone.
 ///
 /// The first attempt to connect begins at once; requests wait for its end. In a later outage they
@@ -69,19 +59,18 @@ pub async fn serve(home: impl Home, config: OwnerConfig, mut owner: StoreOwner) 
             Ok((connection, notices)) => {
                 let since = clock.now();
                 owner.link.send_replace(Link::Up);
-                tracing::info!("connected to the store");
                 // What rang while nobody listened.
                 _ = owner.notices.send(Notice::Queued);
-                let session = Session::new(config, connection);
-                let Some(ended) = session.run(&mut owner, notices).await else {
+                let session = Session::new(config, &home, connection);
+                let Some(trouble) = session.run(&mut owner, notices).await else {
                     return;
                 };
                 if clock.now().since(since) >= LONGEST_PAUSE {
                     pause = FIRST_PAUSE;
                 }
-                ended
+                trouble
             }
-            Err(trouble) => Ended::Trouble(trouble),
+            Err(trouble) => trouble,
         };
         let reason = trouble.to_string();
         tracing::warn!(%reason, "the store is away");
@@ -125,10 +114,11 @@ enum Landed<T> {
 }
 
 /// The life of one connection.
-struct Session<C: Connection> {
+struct Session<'a, H: Home> {
     config: OwnerConfig,
-    connection: C,
-    flights: FuturesUnordered<BoxFuture<'static, Landed<C::Trouble>>>,
+    home: &'a H,
+    connection: H::Connection,
+    flights: FuturesUnordered<BoxFuture<'static, Landed<TroubleOf<H>>>>,
     waiting: BTreeMap<u64, Askers>,
     next_flight: u64,
     pinging: bool,
@@ -137,11 +127,12 @@ struct Session<C: Connection> {
     heard_at: Instant,
 }
 
-impl<C: Connection> Session<C> {
-    fn new(config: OwnerConfig, connection: C) -> Session<C> {
+impl<'a, H: Home> Session<'a, H> {
+    fn new(config: OwnerConfig, home: &'a H, connection: H::Connection) -> Session<'a, H> {
         let clock = Clock::start();
         Session {
             config,
+            home,
             connection,
             flights: FuturesUnordered::new(),
             waiting: BTreeMap::new(),
@@ -154,26 +145,22 @@ impl<C: Connection> Session<C> {
 
     /// Serves until the connection is lost, or (`None`) until the last handle is gone and all
     /// requests are answered. Nobody is left without an answer.
-    async fn run(
-        mut self,
-        owner: &mut StoreOwner,
-        notices: impl Stream<Item = Notice> + Unpin,
-    ) -> Option<Ended<C::Trouble>> {
-        let ended = self.exchange(owner, notices).await;
-        if let Some(ended) = &ended {
-            let away = StoreAway(ended.to_string());
+    async fn run(mut self, owner: &mut StoreOwner, notices: H::Notices) -> Option<TroubleOf<H>> {
+        let trouble = self.exchange(owner, notices).await;
+        if let Some(trouble) = &trouble {
+            let away = StoreAway(trouble.to_string());
             for askers in std::mem::take(&mut self.waiting).into_values() {
                 askers.answer(Err(away.clone()));
             }
         }
-        ended
+        trouble
     }
 
     async fn exchange(
         &mut self,
         owner: &mut StoreOwner,
-        mut notices: impl Stream<Item = Notice> + Unpin,
-    ) -> Option<Ended<C::Trouble>> {
+        mut notices: H::Notices,
+    ) -> Option<TroubleOf<H>> {
         let mut requests = Vec::with_capacity(TURN);
         let mut open = true;
         let mut alarm = interval(PING);
@@ -186,11 +173,11 @@ impl<C: Connection> Session<C> {
                 notice = notices.next() => match notice {
                     // Nobody listening is no error.
                     Some(notice) => _ = owner.notices.send(notice),
-                    None => return Some(Ended::Closed),
+                    None => return Some(self.home.closed()),
                 },
                 Some(landed) = self.flights.next() => {
                     if let Some(trouble) = self.land(landed) {
-                        return Some(Ended::Trouble(trouble));
+                        return Some(trouble);
                     }
                 }
                 count = owner.requests.recv_many(&mut requests, TURN),
@@ -219,7 +206,7 @@ impl<C: Connection> Session<C> {
     }
 
     /// Hands out an answer. An error that is the connection's ends the session.
-    fn land(&mut self, landed: Landed<C::Trouble>) -> Option<C::Trouble> {
+    fn land(&mut self, landed: Landed<TroubleOf<H>>) -> Option<TroubleOf<H>> {
         match landed {
             Landed::Ping(result) => {
                 self.pinging = false;
@@ -252,8 +239,8 @@ impl<C: Connection> Session<C> {
     /// same requests would make the next one busy.
     fn hear<T>(
         &mut self,
-        result: Result<T, Unanswered<C::Trouble>>,
-    ) -> Result<T, Unanswered<C::Trouble>> {
+        result: Result<T, Unanswered<TroubleOf<H>>>,
+    ) -> Result<T, Unanswered<TroubleOf<H>>> {
         let now = self.clock.now();
         match result {
             Ok(answer) => {

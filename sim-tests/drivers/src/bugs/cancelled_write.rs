@@ -41,6 +41,10 @@ impl Home for MixedUpHome {
         };
         Ok((mixed_up, notices))
     }
+
+    fn closed(&self) -> StoreTrouble {
+        self.0.closed()
+    }
 }
 
 impl Connection for MixedUp {
