@@ -11,8 +11,9 @@ use tokio::time::timeout;
 
 use crate::home::{Notices, SimConnection, SimHome, StoreTrouble};
 
-/// How long an answer is waited for. Much shorter than a connection may be silent.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// How long an answer is waited for. Long enough for any answer in a calm world, and much
+/// shorter than a connection may be silent.
+const PATIENCE: Duration = Duration::from_millis(80);
 
 /// A store whose connections mix answers up.
 #[derive(Clone, Debug)]
