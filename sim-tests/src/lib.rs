@@ -32,6 +32,7 @@ pub mod scenarios;
 pub mod seed_model;
 pub mod shared_socket;
 pub mod shrink;
+pub mod small_scope;
 pub mod stall;
 pub mod trace;
 

@@ -19,7 +19,7 @@ use crate::checkers::{Checker, Setting};
 const MAX_LOSSES: u32 = 3;
 
 /// Explains, or fails to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Oracle {
     submits: Arc<ByTask<Submit>>,
     tasks: ByTask<Known>,

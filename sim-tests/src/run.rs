@@ -253,6 +253,10 @@ impl Watch<'_> {
         if world.seen().is_empty() {
             return Ok(());
         }
+        // Kept first: what breaks a promise was seen, too.
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(world.seen());
+        }
         for judge in &mut *self.judges {
             for seen in world.seen() {
                 judge
@@ -260,15 +264,12 @@ impl Watch<'_> {
                     .map_err(|what| broken(judge.promise(), world, what))?;
             }
         }
-        if let Some(kept) = &mut self.kept {
-            kept.extend_from_slice(world.seen());
-        }
         Ok(())
     }
 }
 
 fn broken(promise: &'static str, world: &World, what: String) -> Violation {
-    let numbers = world.task_numbers();
+    let numbers = world.plan().task_numbers();
     Violation {
         promise,
         what: in_short(&what, |id| numbers.get(&id).copied()),
@@ -277,7 +278,7 @@ fn broken(promise: &'static str, world: &World, what: String) -> Violation {
 }
 
 /// The same text with tasks named as in the story: `t14` instead of a UUID.
-fn in_short(text: &str, number: impl Fn(TaskId) -> Option<u128>) -> String {
+pub(crate) fn in_short(text: &str, number: impl Fn(TaskId) -> Option<u128>) -> String {
     /// How long a UUID is.
     const UUID: usize = 36;
     let mut short = String::with_capacity(text.len());

@@ -209,10 +209,7 @@ impl Dice {
                 let bends = [odds.request_lost, odds.request_twice, odds.request_late];
                 match pick(&mut self.store, &bends)? {
                     0 => Some(Bend::Lost),
-                    1 => Some(Bend::Twice(
-                        self.store
-                            .between(Duration::from_millis(1), Duration::from_secs(5)),
-                    )),
+                    1 => Some(Bend::Twice(self.lag())),
                     _ => Some(Bend::Late(
                         self.store
                             .between(Duration::from_millis(1), Duration::from_secs(1)),
@@ -230,6 +227,15 @@ impl Dice {
             }
             Occasion::Spawn(_) => pick(&mut self.lives, &[odds.spawn_fails]).map(|_| Bend::Fails),
         }
+    }
+
+    /// How long after a request its copy comes: sometimes when a lease that was live is over.
+    fn lag(&mut self) -> Duration {
+        let longest = match self.store.below(4) {
+            0 => Duration::from_secs(20),
+            _ => Duration::from_secs(5),
+        };
+        self.store.between(Duration::from_millis(1), longest)
     }
 
     fn lateness(&mut self) -> Duration {

@@ -20,7 +20,9 @@ use crate::world::World;
 pub(crate) struct Slot {
     /// How many children it has had, as far as their ends were seen.
     generation: u64,
-    /// What the present one runs.
+    /// Whether the present one has started and has not ended.
+    pub(crate) ready: bool,
+    /// What it runs.
     pub(crate) running: Option<TaskRef>,
 }
 
@@ -116,21 +118,36 @@ impl World {
         self.schedule(after, event);
     }
 
+    /// Whether the child of which this was to be told has ended before, or its worker has.
+    pub(crate) fn child_is_gone(
+        &self,
+        worker: usize,
+        life: u64,
+        generation: u64,
+        fact: &ChildFact,
+    ) -> bool {
+        let seat = &self.workers[worker];
+        let slot = seat.slots.get(slot_of(fact) as usize);
+        let present = slot.map_or(0, |slot| slot.generation);
+        seat.node.life != life || present != generation
+    }
+
     /// A child does something, unless it is gone: an exit is its last fact. It does so whether or
     /// not its parent stands still.
     pub(crate) fn child_has(&mut self, worker: usize, life: u64, generation: u64, fact: ChildFact) {
-        if self.workers[worker].node.life != life {
+        if self.child_is_gone(worker, life, generation, &fact) {
             return;
         }
         let slot = self.slot(worker, slot_of(&fact));
-        if slot.generation != generation {
-            return;
-        }
         let by_itself = match &fact {
-            ChildFact::Ready { .. } => None,
+            ChildFact::Ready { .. } => {
+                slot.ready = true;
+                None
+            }
             ChildFact::Replied { .. } => Some(true),
             ChildFact::Exited { signal, .. } => {
                 slot.generation += 1;
+                slot.ready = false;
                 Some(*signal != Some(15))
             }
         };

@@ -27,6 +27,11 @@ pub(crate) enum Body {
 pub(crate) enum Event {
     /// A deadline comes.
     Wake(Place, u64),
+    /// A dispatcher's socket has a connection (its handshake is over), and knows the identity.
+    Met {
+        pipe: PipeId,
+        dispatcher: usize,
+    },
     /// A message arrives at a dispatcher; `copy`: it had arrived before.
     Up {
         pipe: PipeId,
@@ -100,7 +105,8 @@ impl Event {
     pub(crate) fn target(&self) -> Option<Place> {
         match self {
             Event::Wake(place, _) | Event::ToGuest(place, ..) => Some(*place),
-            Event::Up { dispatcher, .. }
+            Event::Met { dispatcher, .. }
+            | Event::Up { dispatcher, .. }
             | Event::UpEnd { dispatcher, .. }
             | Event::ToDispatcher(dispatcher, ..) => Some(Place::Dispatcher(*dispatcher)),
             Event::Down { worker, .. }

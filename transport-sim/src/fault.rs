@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mpcsfaas_core::dispatcher::{self, Peer};
 use mpcsfaas_core::task::Outcome;
-use mpcsfaas_core::wire::message::{Finished, FromWorker, ToDispatcher};
+use mpcsfaas_core::wire::message::{Finished, FromWorker, TaskRef, ToDispatcher};
 use mpcsfaas_core::worker;
 
 use crate::children::result_of;
@@ -17,6 +17,9 @@ use crate::node::Process;
 use crate::place::Place;
 use crate::plan::{FOR_GOOD, Trouble};
 use crate::world::World;
+
+/// An impostor tries message numbers up to this.
+const GUESSES: u64 = 12;
 
 impl World {
     pub(crate) fn strike(&mut self, index: usize) {
@@ -136,28 +139,36 @@ impl World {
         }
     }
 
-    /// Somebody says, in a worker's name and in its first session, that what it runs has ended.
+    /// Somebody says, in a worker's name, that what it runs has ended: in the session before, and
+    /// in the present one under every number that may be the next.
     fn impostor_speaks(&mut self, index: usize) {
         let Some(machine) = self.worker(index) else {
             return;
         };
-        let lies = machine.running().map(|task| Finished {
-            task,
-            outcome: Outcome::completed(result_of(mpcsfaas_core::wire::message::TaskRef {
-                task: task.task,
-                attempt: task.attempt.wrapping_add(1),
-            })),
-        });
-        let message = FromWorker {
-            worker: machine.id(),
-            session: machine.session().saturating_sub(1),
-            number: 2,
-            body: ToDispatcher::Finished(lies.collect()),
-        };
-        for dispatcher in 0..self.dispatchers.len() {
-            let life = self.dispatchers[dispatcher].node.life;
-            let body = Body::FromWorker(message.clone());
-            self.schedule(Duration::ZERO, self.stranger_says(dispatcher, life, body));
+        let lies: Vec<Finished> = machine
+            .running()
+            .map(|task| Finished {
+                task,
+                outcome: Outcome::completed(result_of(TaskRef {
+                    task: task.task,
+                    attempt: task.attempt.wrapping_add(1),
+                })),
+            })
+            .collect();
+        let (worker, session) = (machine.id(), machine.session());
+        let guesses = (1..=GUESSES).map(|number| (session, number));
+        for (session, number) in std::iter::once((session.saturating_sub(1), 2)).chain(guesses) {
+            let message = FromWorker {
+                worker,
+                session,
+                number,
+                body: ToDispatcher::Finished(lies.clone()),
+            };
+            for dispatcher in 0..self.dispatchers.len() {
+                let life = self.dispatchers[dispatcher].node.life;
+                let body = Body::FromWorker(message.clone());
+                self.schedule(Duration::ZERO, self.stranger_says(dispatcher, life, body));
+            }
         }
     }
 

@@ -13,10 +13,11 @@ use crate::node::Process;
 use crate::place::Place;
 use crate::plan::{Ending, FOR_GOOD};
 use crate::world::World;
-use crate::zmq::dealer::{Dealer, Sent};
+use crate::zmq::Flavor;
+use crate::zmq::dealer::Dealer;
 
 /// libzmq's pause before it connects again (`ZMQ_RECONNECT_IVL`).
-const RECONNECT: Duration = Duration::from_millis(100);
+pub(crate) const RECONNECT: Duration = Duration::from_millis(100);
 
 impl World {
     pub(crate) fn tell_guest(&mut self, place: Place, life: u64, fact: Fact) {
@@ -51,7 +52,7 @@ impl World {
             true => Bytes::from(format!("req-{worker}-{life}")),
             false => identity,
         };
-        self.workers[worker].dealer = Some(Dealer::new(identity, lock_step));
+        self.workers[worker].dealer = Some(Dealer::new(Flavor::Libzmq, identity, lock_step));
         self.schedule(self.latency(), Event::Dialed(worker, life));
     }
 
@@ -60,38 +61,9 @@ impl World {
         if self.workers[worker].node.life != life || self.workers[worker].pipe.is_some() {
             return;
         }
-        let Some(dispatcher) = self.dial(worker) else {
-            return self.schedule(RECONNECT, Event::Dialed(worker, life));
-        };
-        let Some(dealer) = &self.workers[worker].dealer else {
-            return;
-        };
-        let (identity, lock_step) = (dealer.identity.clone(), dealer.lock_step);
-        let pipe = self.join(worker, dispatcher, identity, life, lock_step);
-        self.workers[worker].pipe = Some(pipe);
-        let Some(dealer) = &mut self.workers[worker].dealer else {
-            return;
-        };
-        let queued: Vec<Body> = dealer.connected(pipe).collect();
-        for body in queued {
-            self.send_up_on(pipe, body);
-        }
-    }
-
-    pub(crate) fn guest_disconnected(&mut self, worker: usize) {
-        let life = self.workers[worker].node.life;
-        if let Some(dealer) = &mut self.workers[worker].dealer {
-            dealer.disconnected();
-            self.schedule(RECONNECT, Event::Dialed(worker, life));
-        }
-    }
-
-    pub(crate) fn guest_says(&mut self, worker: usize, json: Bytes) {
-        let Some(dealer) = &mut self.workers[worker].dealer else {
-            return;
-        };
-        if let Sent::On(pipe, body) = dealer.send(Body::Json(json)) {
-            self.send_up_on(pipe, body);
+        match self.dial(worker) {
+            Some(dispatcher) => self.join(worker, dispatcher, life),
+            None => self.schedule(RECONNECT, Event::Dialed(worker, life)),
         }
     }
 

@@ -10,9 +10,13 @@ use mpcsfaas_core::time::Instant;
 #[derive(Clone, Debug)]
 pub struct Heap<E> {
     keys: BinaryHeap<Reverse<(Instant, u64, u32)>>,
-    events: Vec<Option<Box<E>>>,
+    /// When each was scheduled, and it.
+    events: Vec<Option<(Instant, Box<E>)>>,
     free: Vec<u32>,
     next: u64,
+    /// The time of the event that was handed out last, and when that one had been scheduled.
+    now: Instant,
+    scheduled: Instant,
 }
 
 impl<E> Default for Heap<E> {
@@ -22,6 +26,8 @@ impl<E> Default for Heap<E> {
             events: Vec::new(),
             free: Vec::new(),
             next: 0,
+            now: Instant::ZERO,
+            scheduled: Instant::ZERO,
         }
     }
 }
@@ -29,7 +35,7 @@ impl<E> Default for Heap<E> {
 impl<E> Heap<E> {
     /// Schedules an event.
     pub fn push(&mut self, at: Instant, event: E) {
-        let event = Box::new(event);
+        let event = (self.now, Box::new(event));
         let place = match self.free.pop() {
             Some(place) => {
                 self.events[place as usize] = Some(event);
@@ -48,8 +54,15 @@ impl<E> Heap<E> {
     pub fn pop(&mut self) -> Option<(Instant, Box<E>)> {
         let Reverse((at, _, place)) = self.keys.pop()?;
         self.free.push(place);
-        let event = self.events[place as usize].take()?;
+        let (scheduled, event) = self.events[place as usize].take()?;
+        self.now = self.now.max(at);
+        self.scheduled = scheduled;
         Some((at, event))
+    }
+
+    /// When the event that was handed out last had been scheduled.
+    pub fn scheduled(&self) -> Instant {
+        self.scheduled
     }
 
     /// How many events lie ahead.
@@ -80,5 +93,15 @@ mod tests {
         heap.push(Instant::ZERO, "e");
         assert_eq!(heap.pop(), Some((Instant::ZERO, Box::new("e"))));
         assert!(heap.is_empty());
+    }
+
+    #[test]
+    fn an_event_knows_when_it_was_scheduled() {
+        let mut heap = Heap::default();
+        heap.push(Instant::from_nanos(5), "sends");
+        heap.pop();
+        heap.push(Instant::from_nanos(8), "arrives");
+        heap.pop();
+        assert_eq!(heap.scheduled(), Instant::from_nanos(5));
     }
 }

@@ -4,8 +4,8 @@
 //! the original's processes as it judges ours.
 
 use mpcsfaas_core::id::{Attempt, Incarnation, Session, TaskId};
-use mpcsfaas_core::store;
-use mpcsfaas_core::store::op::Submitted;
+use mpcsfaas_core::store::Row as StoreRow;
+use mpcsfaas_core::store::op::{EndReason, Submitted};
 use mpcsfaas_core::task::{FailureKind, Status};
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::wire::message::TaskRef;
@@ -16,7 +16,7 @@ use crate::place::Place;
 use crate::plan::{Bend, Fault, Occasion};
 
 /// Something that was seen, and when.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Seen {
     /// World time, which no node's clock shows.
     pub at: Instant,
@@ -25,7 +25,7 @@ pub struct Seen {
 }
 
 /// What can be seen.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum What {
     /// The client sent a task, perhaps again.
     Submitted {
@@ -105,6 +105,21 @@ pub enum What {
     },
     /// A message that was delivered before was delivered again, to this node.
     Repeated(Place),
+    /// A request that the store had carried out before was carried out again, as a late copy. Only
+    /// of those that are fenced: a copy of Reap finds what is over by then.
+    ServedAgain {
+        /// Whose request.
+        of: Place,
+        /// The rows that it changed.
+        changed: Vec<TaskId>,
+    },
+    /// A dispatcher told a worker that it need not keep these results.
+    Acknowledged {
+        /// Who said so.
+        by: Place,
+        /// Of which attempts.
+        results: Vec<TaskRef>,
+    },
     /// The longest line that a node has: messages of one connection, or its own held tasks.
     Line {
         /// What is counted.
@@ -152,13 +167,17 @@ pub struct Row {
     pub seat: Session,
     /// Its losses.
     pub losses: u32,
+    /// Whether another will be charged with the next claim (R14).
+    pub marked: bool,
+    /// Why its present attempt was given back, unless somebody has that attempt.
+    pub given_back: Option<EndReason>,
     /// How it ended.
     pub outcome: Option<Ended>,
 }
 
 impl Row {
-    /// A row of our store, as judges see it.
-    pub fn of(task: TaskId, row: &store::Row) -> Row {
+    /// What a judge sees of a row.
+    pub fn of(task: TaskId, row: &StoreRow) -> Row {
         Row {
             task,
             status: row.status,
@@ -169,6 +188,11 @@ impl Row {
             },
             seat: row.seat,
             losses: row.losses,
+            marked: row.marked,
+            given_back: match (&row.holder, row.past.last()) {
+                (None, Some(past)) if past.attempt == row.attempt => Some(past.reason),
+                _ => None,
+            },
             outcome: row.outcome.as_ref().map(|outcome| Ended {
                 digest: Chain::of(outcome),
                 result_of: outcome
@@ -210,8 +234,8 @@ pub struct WorkerState {
     pub running: usize,
     /// How many it said it would hold, in all.
     pub credit: u32,
-    /// Its Python processes.
-    pub processes: u32,
+    /// How many Python processes it has that have started and not ended.
+    pub ready: u32,
     /// Whether it was ever given more than it would hold.
     pub over_credit: bool,
     /// Whether it is leaving.

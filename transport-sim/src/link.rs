@@ -11,13 +11,16 @@ use mpcsfaas_core::worker;
 
 use crate::event::{Body, Event};
 use crate::guest::Fact;
+use crate::guests::RECONNECT;
 use crate::history::What;
 use crate::node::Process;
 use crate::place::Place;
 use crate::plan::{Bend, Occasion, Way};
 use crate::world::World;
-use crate::zmq::pipe::{Lane, Pipe, PipeId};
-use crate::zmq::router::{Introduced, Routed};
+use crate::zmq::Flavor;
+use crate::zmq::dealer::{Dealer, Sent};
+use crate::zmq::pipe::{Pipe, PipeId};
+use crate::zmq::router::Routed;
 
 /// Nothing passes between a worker and a dispatcher for a while.
 #[derive(Clone, Copy, Debug)]
@@ -38,11 +41,9 @@ impl World {
             return;
         };
         let identity = Bytes::from(format!("{}.{session}", machine.id()));
+        self.workers[worker].dealer = Some(Dealer::new(Flavor::ZeromqCrate, identity, false));
         match self.dial(worker) {
-            Some(dispatcher) => {
-                let pipe = self.join(worker, dispatcher, identity, session, false);
-                self.workers[worker].pipe = Some(pipe);
-            }
+            Some(dispatcher) => self.join(worker, dispatcher, session),
             None => {
                 let life = self.workers[worker].node.life;
                 let input = worker::Input::ConnectionClosed { session };
@@ -65,39 +66,64 @@ impl World {
         }
     }
 
-    pub(crate) fn join(
-        &mut self,
-        worker: usize,
-        dispatcher: usize,
-        identity: Bytes,
-        session: Session,
-        lock_step: bool,
-    ) -> PipeId {
-        let lane = Lane::new(self.now);
-        self.pipes.insert(Pipe {
-            identity,
-            lock_step,
+    /// A worker's socket gets a connection to a dispatcher: what has waited in it goes out.
+    pub(crate) fn join(&mut self, worker: usize, dispatcher: usize, session: Session) {
+        let met = self.arrival(worker, dispatcher, Way::Up, None);
+        let seat = &mut self.workers[worker];
+        let Some(dealer) = &mut seat.dealer else {
+            return;
+        };
+        let mut pipe = Pipe {
+            lock_step: dealer.lock_step,
             worker,
-            worker_life: self.workers[worker].node.life,
+            worker_life: seat.node.life,
             session,
             dispatcher,
             dispatcher_life: self.dispatchers[dispatcher].node.life,
-            up: lane,
-            down: lane,
-            known: false,
-            worker_open: true,
-            dispatcher_open: true,
-        })
-    }
-
-    /// A worker says something on its connection.
-    pub(crate) fn send_up(&mut self, worker: usize, body: Body) {
-        if let Some(pipe) = self.workers[worker].pipe {
+            ..Pipe::new(self.now, dealer.identity.clone())
+        };
+        // What is said on it comes after it is made.
+        pipe.up.last = met;
+        let pipe = self.pipes.insert(pipe);
+        seat.pipe = Some(pipe);
+        let waited: Vec<Body> = dealer.connected(pipe).collect();
+        self.heap.push(met, Event::Met { pipe, dispatcher });
+        for body in waited {
             self.send_up_on(pipe, body);
         }
     }
 
-    pub(crate) fn send_up_on(&mut self, id: PipeId, body: Body) {
+    /// A dispatcher's socket has a connection.
+    pub(crate) fn meet(&mut self, id: PipeId, dispatcher: usize) {
+        if let Some(router) = &mut self.dispatchers[dispatcher].router {
+            let over = router.meet(&mut self.pipes, id);
+            self.close_left_over(over);
+        }
+    }
+
+    /// A dispatcher's socket closes a connection that has lost its identity, unless it still has
+    /// something to send on it.
+    fn close_left_over(&mut self, id: Option<PipeId>) {
+        let pipe = id.and_then(|id| Some((id, self.pipes.get_mut(id)?)));
+        if let Some((id, pipe)) = pipe.filter(|(_, pipe)| pipe.is_left_over()) {
+            pipe.dispatcher_open = false;
+            self.announce_below(id);
+        }
+    }
+
+    /// A worker says something.
+    pub(crate) fn send_up(&mut self, worker: usize, body: Body) {
+        let pipes = &self.pipes;
+        let under_way = |id| pipes.get(id).map_or(0, |pipe: &Pipe| pipe.up.under_way);
+        let Some(dealer) = &mut self.workers[worker].dealer else {
+            return;
+        };
+        if let Sent::On(pipe, body) = dealer.send(body, under_way) {
+            self.send_up_on(pipe, body);
+        }
+    }
+
+    fn send_up_on(&mut self, id: PipeId, body: Body) {
         let Some(pipe) = self.pipes.get(id).filter(|pipe| pipe.worker_open) else {
             return;
         };
@@ -134,7 +160,12 @@ impl World {
         let Some(router) = &mut self.dispatchers[dispatcher].router else {
             return;
         };
-        match router.send(identity, body, under_way) {
+        let routed = router.send(identity, body, under_way);
+        self.obey_router(dispatcher, identity, routed);
+    }
+
+    fn obey_router(&mut self, dispatcher: usize, identity: &Bytes, routed: Routed<Body>) {
+        match routed {
             Routed::To(id, body) => self.send_down_on(id, body),
             Routed::Dropped | Routed::Waits => {}
             Routed::Refused => {
@@ -219,25 +250,10 @@ impl World {
             }
             return self.read_up(dispatcher, life, peer, body);
         }
-        let Some(pipe) = self.pipes.get_mut(id) else {
-            return;
-        };
-        pipe.up.under_way -= 1;
-        if pipe.up.lost || !pipe.dispatcher_open {
-            return;
+        let router = self.dispatchers[dispatcher].router.as_mut();
+        if router.is_some_and(|router| router.hear(&mut self.pipes, id)) {
+            self.read_up(dispatcher, life, peer, body);
         }
-        if !std::mem::replace(&mut pipe.known, true) {
-            let identity = pipe.identity.clone();
-            let router = self.dispatchers[dispatcher].router.as_mut();
-            let introduced = router.map(|router| router.introduce(&identity, id));
-            if introduced == Some(Introduced::Ignored)
-                && let Some(pipe) = self.pipes.get_mut(id)
-            {
-                pipe.up.lost = true;
-                return;
-            }
-        }
-        self.read_up(dispatcher, life, peer, body);
     }
 
     fn read_up(&mut self, dispatcher: usize, life: u64, peer: Peer, body: Body) {
@@ -297,9 +313,9 @@ impl World {
         let Some(pipe) = self.pipes.get_mut(id) else {
             return false;
         };
-        pipe.down.under_way -= 1;
-        let read = pipe.worker_open && !pipe.down.lost;
+        let read = pipe.down.take() && pipe.worker_open;
         let dispatcher = pipe.dispatcher;
+        self.close_left_over(Some(id));
         self.flush(dispatcher);
         read
     }
@@ -310,11 +326,10 @@ impl World {
             let pipes = &self.pipes;
             let under_way = |id| pipes.get(id).map_or(0, |pipe: &Pipe| pipe.down.under_way);
             let router = self.dispatchers[dispatcher].router.as_mut();
-            let Some((identity, body)) = router.and_then(|router| router.next_waiting(under_way))
-            else {
+            let Some((identity, routed)) = router.and_then(|router| router.retry(under_way)) else {
                 return;
             };
-            self.send_down(dispatcher, &identity, body);
+            self.obey_router(dispatcher, &identity, routed);
         }
     }
 
@@ -423,10 +438,13 @@ impl World {
             identity: pipe.identity.clone(),
             delimited: pipe.lock_step,
         };
-        self.pipes.forget_if_over(id);
-        if let Some(router) = &mut self.dispatchers[dispatcher].router {
-            router.forget(&peer.identity, id);
+        if !pipe.known {
+            return self.pipes.forget_if_over(id);
         }
+        let router = self.dispatchers[dispatcher].router.as_mut();
+        let over = router.and_then(|router| router.forget(&mut self.pipes, id));
+        self.pipes.forget_if_over(id);
+        self.close_left_over(over);
         self.flush(dispatcher);
         self.tell_dispatcher(dispatcher, life, dispatcher::Input::PeerClosed { peer });
     }
@@ -439,11 +457,15 @@ impl World {
         pipe.worker_open = false;
         let (worker, life, session) = (pipe.worker, pipe.worker_life, pipe.session);
         self.pipes.forget_if_over(id);
-        if self.workers[worker].pipe == Some(id) {
-            self.workers[worker].pipe = None;
+        let seat = &mut self.workers[worker];
+        if seat.pipe == Some(id) {
+            seat.pipe = None;
+            if let Some(dealer) = &mut seat.dealer {
+                dealer.disconnected();
+            }
         }
         if matches!(self.workers[worker].node.process, Some(Process::Guest(_))) {
-            return self.guest_disconnected(worker);
+            return self.schedule(RECONNECT, Event::Dialed(worker, life));
         }
         self.tell_worker(worker, life, worker::Input::ConnectionClosed { session });
     }

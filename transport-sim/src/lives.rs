@@ -13,9 +13,10 @@ use mpcsfaas_core::worker::{self, Worker};
 use crate::chain::Chain;
 use crate::event::Event;
 use crate::history::What;
-use crate::node::{Bugged, Process};
+use crate::node::Process;
 use crate::place::Place;
 use crate::plan::{Bend, FOR_GOOD, Occasion};
+use crate::tamper::Bugged;
 use crate::world::World;
 use crate::zmq::Flavor;
 use crate::zmq::router::Router;
@@ -67,10 +68,7 @@ impl World {
         let incarnation = Incarnation { boot, epoch: 0 };
         let mut config = dispatcher::Config::new(incarnation, mode);
         config.timing = self.timing();
-        let bugged = Bugged {
-            machine: Dispatcher::new(config, local),
-            tamper: self.tampers.dispatcher.map(|make| make()),
-        };
+        let bugged = Bugged::new(Dispatcher::new(config, local), self.tampers.dispatcher);
         self.begin(place, Process::Dispatcher(Box::new(bugged)));
         self.dispatchers[index].router = Some(Router::new(Flavor::ZeromqCrate));
         self.rearm(place);
@@ -85,10 +83,7 @@ impl World {
         let processes = self.plan.shape.workers[index].processes;
         let mut config = worker::Config::new(id, processes, self.plan.shape.flow, seed);
         config.timing = self.timing();
-        let bugged = Bugged {
-            machine: Worker::new(config, local),
-            tamper: self.tampers.worker.map(|make| make()),
-        };
+        let bugged = Bugged::new(Worker::new(config, local), self.tampers.worker);
         self.workers[index].slots.clear();
         self.begin(place, Process::Worker(Box::new(bugged)));
         // The first orders of a machine wait in it; that no time has passed is harmless to learn.

@@ -11,7 +11,7 @@ use mpcsfaas_core::worker::Worker;
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::guest::Guest;
-use crate::tamper::Tamper;
+use crate::tamper::Bugged;
 
 /// A place and what lives there.
 #[derive(Debug)]
@@ -45,13 +45,6 @@ pub(crate) enum Process {
     Dispatcher(Box<Bugged<Dispatcher>>),
     Worker(Box<Bugged<Worker>>),
     Guest(Box<dyn Guest>),
-}
-
-/// A machine, and the bug that was planted around it, if one was.
-#[derive(Debug)]
-pub(crate) struct Bugged<M: Machine> {
-    pub(crate) machine: M,
-    pub(crate) tamper: Option<Box<dyn Tamper<M>>>,
 }
 
 impl Node {
@@ -90,31 +83,5 @@ impl Node {
             Process::Guest(guest) => guest.deadline(),
         };
         own.map(|at| self.clock.when(at))
-    }
-}
-
-impl<M: Machine> Bugged<M> {
-    /// One mutation, then drain, as [`mpcsfaas_core::machine::step`] does it, through the bug.
-    pub(crate) fn step(&mut self, now: Instant, input: Option<M::Input>, out: &mut Vec<M::Output>) {
-        let Bugged { machine, tamper } = self;
-        let Some(tamper) = tamper else {
-            mpcsfaas_core::machine::step(machine, now, input, |output| out.push(output));
-            return;
-        };
-        match input {
-            Some(input) => {
-                for input in tamper.input(now, machine, input) {
-                    machine.handle_input(now, input);
-                }
-            }
-            None => {
-                if tamper.timeout(now, machine) {
-                    machine.handle_timeout(now);
-                }
-            }
-        }
-        while let Some(output) = machine.poll_output() {
-            out.extend(tamper.output(now, machine, output));
-        }
     }
 }

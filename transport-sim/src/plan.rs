@@ -5,6 +5,7 @@
 //! ([`crate::Knobs::draw`]); a scenario file is one; a shrunk failure is one. A plan that is run as
 //! it stands draws no random number.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mpcsfaas_core::id::TaskId;
@@ -15,6 +16,9 @@ use crate::place::Place;
 
 /// A time that never comes.
 pub const FOR_GOOD: Duration = Duration::MAX;
+
+/// A task's number that is short enough to be its name.
+const SHORT: u128 = 99_999;
 
 /// A whole run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +33,21 @@ pub struct Plan {
     pub twists: Vec<Twist>,
     /// When trouble ends: everybody but those who left for good is up, awake and connected.
     pub heal_at: Instant,
+}
+
+impl Plan {
+    /// Short numbers for its tasks, by which people know them.
+    pub fn task_numbers(&self) -> BTreeMap<TaskId, u128> {
+        number(self.submits.iter().map(|submit| submit.task))
+    }
+}
+
+/// Numbers tasks: with their own numbers if all of these are short, else by their places, from 1.
+pub fn number(tasks: impl Iterator<Item = TaskId> + Clone) -> BTreeMap<TaskId, u128> {
+    match tasks.clone().all(|task| task.0 <= SHORT) {
+        true => tasks.map(|task| (task, task.0)).collect(),
+        false => tasks.zip(1..).collect(),
+    }
 }
 
 /// Who is there, and how they are connected.

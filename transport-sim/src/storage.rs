@@ -1,10 +1,12 @@
 //! Requests to the store: on their way, carried out, answered, or not.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mpcsfaas_core::dispatcher::Input;
+use mpcsfaas_core::id::TaskId;
 use mpcsfaas_core::store::op::{Notice, Reply};
-use mpcsfaas_core::store::{Op, RequestId};
+use mpcsfaas_core::store::{Op, RequestId, Row};
 use mpcsfaas_core::time::Instant;
 
 use crate::event::Event;
@@ -24,8 +26,17 @@ pub(crate) struct Request {
     pub(crate) request: RequestId,
     pub(crate) op: Op,
     asked_at: Instant,
-    /// Whether somebody still waits for the answer. Not so for a late copy of a repeated request.
+    /// Whether somebody still waits for the answer. Not so for a late copy.
     wanted: bool,
+    /// Whether it arrives twice, and which of the two this is.
+    double: Option<Double>,
+}
+
+/// Which of two that are the same.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Double {
+    Original,
+    Copy,
 }
 
 /// A dispatcher's connection to the store.
@@ -76,16 +87,22 @@ impl World {
             op,
             asked_at: self.now,
             wanted: true,
+            double: None,
         };
         if !link.up {
             return self.fail_in_time(&mut asked);
         }
         let after = self.latency();
         match self.bend(Occasion::Request(dispatcher)) {
-            Some(Bend::Lost) => self.fail_in_time(&mut asked),
+            Some(Bend::Lost) => {
+                self.tell_request_loss(dispatcher, &asked.op);
+                self.fail_in_time(&mut asked);
+            }
             Some(Bend::Twice(later)) => {
                 let mut copy = asked.clone();
                 copy.wanted = false;
+                asked.double = Some(Double::Original);
+                copy.double = Some(Double::Copy);
                 self.schedule(after, Event::AtStore(asked));
                 self.schedule(after + later, Event::AtStore(copy));
             }
@@ -128,13 +145,20 @@ impl World {
         let claim = matches!(asked.op, Op::Claim(_));
         let dispatcher = asked.dispatcher;
         let request = asked.request;
+        let again = self.is_served_again(&asked) && is_fenced(&asked.op);
+        let before = again.then(|| self.rows_of(&asked.op));
+        let from = self.seen.len();
         let reply = self.apply(asked.op.clone());
+        if let Some(before) = before {
+            self.see_served_again(dispatcher, &before, from);
+        }
         self.note_reply(&asked, &reply);
         if claim {
             self.watch_claim(dispatcher, &reply);
         }
         let cut = self.dispatchers[dispatcher].store.number != asked.link;
         if cut || self.bend(Occasion::Reply(dispatcher)) == Some(Bend::Lost) {
+            self.tell_reply_loss(dispatcher, &asked.op, &reply);
             return self.fail_in_time(&mut asked);
         }
         if asked.wanted {
@@ -144,12 +168,42 @@ impl World {
         }
     }
 
+    /// Whether the store has carried out another copy of this before. The first may have come when
+    /// it was down.
+    fn is_served_again(&mut self, asked: &Request) -> bool {
+        let served = &mut self.dispatchers[asked.dispatcher].served_doubles;
+        let key = (asked.life, asked.request);
+        match asked.double {
+            Some(Double::Original) => {
+                served.insert(key);
+                false
+            }
+            Some(Double::Copy) => served.remove(&key),
+            None => false,
+        }
+    }
+
+    /// The rows that an operation names.
+    fn rows_of(&self, op: &Op) -> BTreeMap<TaskId, Row> {
+        let named: Vec<TaskId> = match op {
+            Op::Commit(batch) => batch.iter().map(|item| item.task).collect(),
+            Op::Requeue(batch) => batch.iter().map(|item| item.task).collect(),
+            Op::Adopt { tasks, .. } => tasks.iter().map(|item| item.task).collect(),
+            _ => Vec::new(),
+        };
+        let row = |task: TaskId| self.store.task(task).map(|row| (task, row.clone()));
+        named.into_iter().filter_map(row).collect()
+    }
+
     /// Tells every connected dispatcher that the queue has got tasks.
     fn ring_doorbells(&mut self) {
         for index in 0..self.dispatchers.len() {
-            if self.dispatchers[index].store.up
-                && self.bend(Occasion::Doorbell(index)) != Some(Bend::Lost)
-            {
+            if !self.dispatchers[index].store.up {
+                continue;
+            }
+            if self.bend(Occasion::Doorbell(index)) == Some(Bend::Lost) {
+                self.tell_doorbell_loss(index);
+            } else {
                 let life = self.dispatchers[index].node.life;
                 let event = Event::ToDispatcher(index, life, Input::DoorbellRang);
                 self.schedule(self.latency(), event);
@@ -226,4 +280,18 @@ impl World {
             self.schedule(Duration::ZERO, Event::StoreBack(index));
         }
     }
+}
+
+/// Whether a late copy of an operation may change nothing: what it is about has a number, a session
+/// or a lease that is over by then.
+fn is_fenced(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::OpenLease { .. }
+            | Op::Claim(_)
+            | Op::Commit(_)
+            | Op::Requeue(_)
+            | Op::Adopt { .. }
+            | Op::Release { .. }
+    )
 }

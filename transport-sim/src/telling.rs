@@ -1,17 +1,24 @@
 //! The story of a run, told while it happens, if somebody wants to hear it.
 
+pub(crate) mod words;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
 use mpcsfaas_core::dispatcher::Input;
-use mpcsfaas_core::store::Op;
+use mpcsfaas_core::id::TaskId;
 use mpcsfaas_core::store::op::Reply;
-use mpcsfaas_core::wire::message::{FromDispatcher, FromWorker, TaskRef, ToDispatcher, ToWorker};
+use mpcsfaas_core::store::{Op, RequestId};
+use mpcsfaas_core::time::Instant;
+use mpcsfaas_core::wire::message::{TaskRef, ToDispatcher, ToWorker};
 use mpcsfaas_core::worker;
 use mpcsfaas_core::worker::child::ChildFact;
 
+use self::words::{first_words, message, op, refs_of, reply};
 use crate::event::{Body, Event};
-use crate::guest::Fact;
 use crate::marks::name_of;
 use crate::place::Place;
-use crate::plan::{FOR_GOOD, Trouble};
+use crate::plan::{FOR_GOOD, Fault, Trouble};
 use crate::trace::{Kind, Line};
 use crate::world::World;
 
@@ -19,10 +26,17 @@ use crate::world::World;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Telling {
     lines: Option<Vec<Line>>,
+    /// What a dispatcher has asked the store about, so that the answer can be told of it.
+    asked: BTreeMap<(usize, RequestId), Vec<TaskRef>>,
 }
 
-/// Kind, where from, what, about which task.
-type Words = (Kind, Option<Place>, String, Option<TaskRef>);
+/// What an event is, in words.
+struct Words {
+    kind: Kind,
+    from: Option<Place>,
+    what: String,
+    tasks: Vec<TaskRef>,
+}
 
 impl World {
     /// Keeps a line of text for each event from now on.
@@ -43,48 +57,108 @@ impl World {
             Event::Fault(index) => self.plan.faults[*index].node,
             _ => place_of(event),
         });
-        let mut words = self.words(event);
-        if !self.is_free_for(event) && !matches!(event, Event::Served(_)) {
-            words.2 += " (waits)";
+        let words = self.words(event);
+        let routine = is_routine(event) || self.is_of_the_dead(event);
+        let waits = !self.is_free_for(event) && !matches!(event, Event::Served(_));
+        if !waits {
+            self.remember_asked(event);
         }
-        self.tell_line(node, words);
+        self.tell_line(node, words, self.heap.scheduled(), routine, waits);
     }
 
+    /// A message is lost as soon as it is sent.
     pub(crate) fn tell_loss(&mut self, from: Place, to: Place, body: &Body) {
+        let routine = is_beat(body);
+        self.tell_lost(from, to, routine, || message(body));
+    }
+
+    /// So is a request to the store.
+    pub(crate) fn tell_request_loss(&mut self, dispatcher: usize, asked: &Op) {
+        let routine = matches!(asked, Op::Renew { .. });
+        let from = Place::Dispatcher(dispatcher);
+        self.tell_lost(from, Place::Store, routine, || op(asked));
+    }
+
+    /// So is its answer.
+    pub(crate) fn tell_reply_loss(&mut self, dispatcher: usize, asked: &Op, answer: &Reply) {
+        let routine = matches!(answer, Reply::Renewed(_));
+        let to = Place::Dispatcher(dispatcher);
+        self.tell_lost(Place::Store, to, routine, || (reply(answer), op(asked).1));
+    }
+
+    /// So is the store's doorbell.
+    pub(crate) fn tell_doorbell_loss(&mut self, dispatcher: usize) {
+        let to = Place::Dispatcher(dispatcher);
+        let words = || {
+            (
+                first_words(&format!("{:?}", Input::DoorbellRang)),
+                Vec::new(),
+            )
+        };
+        self.tell_lost(Place::Store, to, false, words);
+    }
+
+    fn tell_lost(
+        &mut self,
+        from: Place,
+        to: Place,
+        routine: bool,
+        words: impl FnOnce() -> (String, Vec<TaskRef>),
+    ) {
         if self.telling.lines.is_some() {
-            let (what, task) = message(body);
-            self.tell_line(to, (Kind::Loss, Some(from), what, task));
+            let words = Words::of(Kind::Loss, words()).from(from);
+            self.tell_line(to, words, self.now, routine, false);
         }
     }
 
-    fn tell_line(&mut self, node: Place, (kind, from, what, task): Words) {
+    fn tell_line(&mut self, node: Place, words: Words, sent: Instant, routine: bool, waits: bool) {
         let (number, at, hash) = (self.events(), self.now, self.hash());
         if let Some(lines) = &mut self.telling.lines {
             lines.push(Line {
                 number,
                 at,
+                sent: words.from.map(|_| sent),
                 node,
-                from,
-                kind,
-                what,
-                task,
+                from: words.from,
+                kind: words.kind,
+                what: words.what,
+                tasks: words.tasks,
+                routine,
+                waits,
                 hash,
             });
         }
     }
 
-    fn words(&self, event: &Event) -> Words {
-        let life = |what: &str| (Kind::Life, None, what.to_owned(), None);
+    /// A question is told when it arrives, and its answer is about the same tasks.
+    fn remember_asked(&mut self, event: &Event) {
         match event {
-            Event::Wake(..) => (Kind::Timer, None, "a deadline".to_owned(), None),
+            Event::AtStore(request) => {
+                let (place, tasks) = ((request.dispatcher, request.request), op(&request.op).1);
+                self.telling.asked.insert(place, tasks);
+            }
+            Event::ToDispatcher(index, _, Input::StoreReplied { request, .. }) => {
+                self.telling.asked.remove(&(*index, *request));
+            }
+            Event::Served(event) => self.remember_asked(event),
+            _ => {}
+        }
+    }
+
+    fn words(&self, event: &Event) -> Words {
+        let life = |what: &str| Words::node(Kind::Life, what);
+        let of_task = |kind, what: &str, task: TaskId| {
+            Words::of(kind, (what.to_owned(), vec![TaskRef { task, attempt: 0 }]))
+        };
+        match event {
+            Event::Wake(..) => Words::node(Kind::Timer, "a deadline"),
             Event::Up {
                 pipe, body, copy, ..
             } => {
                 let pipe = self.pipes.get(*pipe);
                 let lost = pipe.is_none_or(|pipe| pipe.up.lost || !pipe.dispatcher_open);
                 let from = pipe.map(|pipe| Place::Worker(pipe.worker));
-                let (what, task) = message(body);
-                (arrival(lost && !copy), from, again(what, *copy), task)
+                arrived(body, from, lost, *copy)
             }
             Event::Down {
                 pipe, body, copy, ..
@@ -92,8 +166,12 @@ impl World {
                 let pipe = self.pipes.get(*pipe);
                 let lost = pipe.is_none_or(|pipe| pipe.down.lost || !pipe.worker_open);
                 let from = pipe.map(|pipe| Place::Dispatcher(pipe.dispatcher));
-                let (what, task) = message(body);
-                (arrival(lost && !copy), from, again(what, *copy), task)
+                arrived(body, from, lost, *copy)
+            }
+            Event::Met { pipe, .. } => {
+                let from = self.pipes.get(*pipe).map(|pipe| Place::Worker(pipe.worker));
+                let from = from.map_or_else(String::new, |from| format!(" with {from}"));
+                life(&format!("has a connection{from}"))
             }
             Event::UpEnd { pipe, .. } => {
                 let from = self.pipes.get(*pipe).map(|pipe| Place::Worker(pipe.worker));
@@ -102,56 +180,38 @@ impl World {
             }
             Event::DownEnd { .. } => life("hears the end of its connection"),
             Event::Dialed(..) => life("connects"),
-            Event::ToDispatcher(_, _, input) => to_dispatcher(input),
+            Event::ToDispatcher(index, life, input) => {
+                let gone = self.dispatchers[*index].node.life != *life;
+                self.to_dispatcher(*index, input).lost_if(gone)
+            }
             Event::ToWorker(_, _, input) => to_worker(input),
-            Event::ToGuest(_, _, fact) => to_guest(fact),
-            Event::AtStore(request) => {
-                let (what, task) = op(&request.op);
-                let from = Some(Place::Dispatcher(request.dispatcher));
-                (Kind::Store, from, what, task)
+            Event::ToGuest(_, _, fact) => {
+                Words::node(Kind::Store, &first_words(&format!("{fact:?}"))).from(Place::Store)
             }
-            Event::AtRedis { from, op, .. } => (
-                Kind::Store,
-                Some(*from),
-                first_words(&format!("{op:?}")),
-                None,
-            ),
+            Event::AtStore(request) => Words::of(Kind::Store, op(&request.op))
+                .from(Place::Dispatcher(request.dispatcher))
+                .lost_if(!self.store_up),
+            Event::AtRedis { from, op, .. } => {
+                Words::node(Kind::Store, &first_words(&format!("{op:?}"))).from(*from)
+            }
+            Event::Child { fact, .. } if self.is_of_the_dead(event) => {
+                let of = child(fact);
+                Words::node(Kind::Child, &format!("{}: it is gone", of.what))
+            }
             Event::Child { fact, .. } => child(fact),
-            Event::Ran(_, _, task) => {
-                let task = TaskRef {
-                    task: *task,
-                    attempt: 0,
-                };
-                (Kind::Child, None, "ends".to_owned(), Some(task))
-            }
+            Event::Ran(_, _, task) => of_task(Kind::Child, "ends", *task),
             Event::NextSubmit(index) | Event::Submit(index) => {
-                let task = self.plan.submits[*index].task;
-                let task = TaskRef { task, attempt: 0 };
-                (Kind::Client, None, "submits".to_owned(), Some(task))
+                of_task(Kind::Client, "submits", self.plan.submits[*index].task)
             }
             Event::AtStoreSubmit(index) => {
-                let task = self.plan.submits[*index].task;
-                let task = TaskRef { task, attempt: 0 };
-                let from = Some(Place::Client);
-                (Kind::Store, from, "Submit".to_owned(), Some(task))
+                of_task(Kind::Store, "Submit", self.plan.submits[*index].task)
+                    .from(Place::Client)
+                    .lost_if(!self.store_up)
             }
-            Event::Cancel(task) => {
-                let task = TaskRef {
-                    task: *task,
-                    attempt: 0,
-                };
-                (
-                    Kind::Store,
-                    Some(Place::Client),
-                    "Cancel".to_owned(),
-                    Some(task),
-                )
-            }
-            Event::Fault(index) => {
-                let fault = &self.plan.faults[*index];
-                let what = format!("{}{}", name_of(fault), strength(fault.what));
-                (Kind::Fault, None, what, None)
-            }
+            Event::Cancel(task) => of_task(Kind::Store, "Cancel", *task)
+                .from(Place::Client)
+                .lost_if(!self.store_up),
+            Event::Fault(index) => Words::node(Kind::Fault, &self.plan.faults[*index].to_string()),
             Event::Resume(place) => match self.node(*place).paused {
                 Some(until) if self.now >= until => life("goes on"),
                 Some(_) => life("still stands still"),
@@ -174,7 +234,79 @@ impl World {
                 }
             }
             Event::Served(event) => self.words(event),
-            Event::Heal => (Kind::Fault, None, "all trouble ends".to_owned(), None),
+            Event::Heal => Words::node(Kind::Life, "all trouble ends"),
+        }
+    }
+
+    /// A child was to do something, and is gone: nobody notices.
+    fn is_of_the_dead(&self, event: &Event) -> bool {
+        match event {
+            Event::Child {
+                worker,
+                life,
+                generation,
+                fact,
+            } => self.child_is_gone(*worker, *life, *generation, fact),
+            _ => false,
+        }
+    }
+
+    fn to_dispatcher(&self, index: usize, input: &Input) -> Words {
+        match input {
+            Input::StoreReplied {
+                request,
+                reply: answer,
+            } => {
+                let tasks = match answer {
+                    Reply::Claimed(tasks) => {
+                        let refs = tasks.iter().map(|claimed| (claimed.task, claimed.attempt));
+                        refs_of(refs)
+                    }
+                    _ => {
+                        let asked = self.telling.asked.get(&(index, *request));
+                        asked.cloned().unwrap_or_default()
+                    }
+                };
+                Words::of(Kind::Store, (reply(answer), tasks)).from(Place::Store)
+            }
+            Input::DoorbellRang => {
+                Words::node(Kind::Store, &first_words(&format!("{input:?}"))).from(Place::Store)
+            }
+            other => Words::node(Kind::Store, &first_words(&format!("{other:?}"))),
+        }
+    }
+}
+
+impl Words {
+    fn of(kind: Kind, (what, tasks): (String, Vec<TaskRef>)) -> Words {
+        Words {
+            kind,
+            from: None,
+            what,
+            tasks,
+        }
+    }
+
+    /// Of no task.
+    fn node(kind: Kind, what: &str) -> Words {
+        Words::of(kind, (what.to_owned(), Vec::new()))
+    }
+
+    fn from(self, place: impl Into<Option<Place>>) -> Words {
+        Words {
+            from: place.into(),
+            ..self
+        }
+    }
+
+    /// It arrives where nobody is there any more.
+    fn lost_if(self, lost: bool) -> Words {
+        match (lost, self.from) {
+            (true, Some(_)) => Words {
+                kind: Kind::Loss,
+                ..self
+            },
+            _ => self,
         }
     }
 }
@@ -190,6 +322,13 @@ fn place_of(event: &Event) -> Place {
         Event::StoreBack(index) => Place::Dispatcher(*index),
         Event::NextSubmit(_) | Event::Submit(_) => Place::Client,
         _ => Place::Store,
+    }
+}
+
+/// Its name and strength, such as `worker-pause for 2s`.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", name_of(self), strength(self.what))
     }
 }
 
@@ -221,159 +360,50 @@ fn strength(what: Trouble) -> String {
 }
 
 /// A message that comes on a connection that has ended is lost.
-fn arrival(lost: bool) -> Kind {
-    if lost { Kind::Loss } else { Kind::Message }
-}
-
-fn again(what: String, copy: bool) -> String {
-    if copy {
+fn arrived(body: &Body, from: Option<Place>, lost: bool, copy: bool) -> Words {
+    let (what, tasks) = message(body);
+    let what = if copy {
         format!("{what} (again)")
     } else {
         what
+    };
+    let words = Words::of(Kind::Message, (what, tasks));
+    words.from(from).lost_if(lost && !copy)
+}
+
+/// Whether an event comes again and again, whatever happens.
+fn is_routine(event: &Event) -> bool {
+    match event {
+        Event::Wake(..) => true,
+        Event::Up { body, .. } | Event::Down { body, .. } => is_beat(body),
+        Event::AtStore(request) => matches!(request.op, Op::Renew { .. }),
+        Event::ToDispatcher(_, _, Input::StoreReplied { reply, .. }) => {
+            matches!(reply, Reply::Renewed(_))
+        }
+        Event::Served(event) => is_routine(event),
+        _ => false,
     }
 }
 
-fn first_words(text: &str) -> String {
-    text.split(['{', '('])
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
-}
-
-fn message(body: &Body) -> (String, Option<TaskRef>) {
+fn is_beat(body: &Body) -> bool {
     match body {
-        Body::FromWorker(message) => from_worker(message),
-        Body::FromDispatcher(message) => from_dispatcher(message),
-        Body::Json(json) => {
-            let text = String::from_utf8_lossy(json);
-            (text.chars().take(80).collect(), None)
-        }
-        Body::Junk => ("junk".to_owned(), None),
-    }
-}
-
-fn from_worker(message: &FromWorker) -> (String, Option<TaskRef>) {
-    let (what, task) = match &message.body {
-        ToDispatcher::Hello(hello) => {
-            let (running, finished) = (hello.running.len(), hello.finished.len());
-            let credit = hello.credit;
-            let text = format!("Hello credit {credit}, {running} running, {finished} finished");
-            (
-                text,
-                hello.running.first().or(hello.finished.first()).copied(),
-            )
-        }
-        ToDispatcher::Beat { last, credit } => (format!("Beat last {last} credit {credit}"), None),
-        ToDispatcher::Pull { credit } => (format!("Pull credit {credit}"), None),
-        ToDispatcher::Finished(tasks) => {
-            let first = tasks.first().map(|finished| finished.task);
-            (format!("Finished {}", tasks.len()), first)
-        }
-        ToDispatcher::Returned { tasks, .. } => {
-            (format!("Returned {}", tasks.len()), tasks.first().copied())
-        }
-        ToDispatcher::Goodbye { returned } => (
-            format!("Goodbye {} back", returned.len()),
-            returned.first().copied(),
-        ),
-    };
-    (
-        format!("{what} [s{} #{}]", message.session, message.number),
-        task,
-    )
-}
-
-fn from_dispatcher(message: &FromDispatcher) -> (String, Option<TaskRef>) {
-    let (what, task) = match &message.body {
-        ToWorker::Welcome { .. } => ("Welcome".to_owned(), None),
-        ToWorker::Run(runs) => (
-            format!("Run {}", runs.len()),
-            runs.first().map(|run| run.task),
-        ),
-        ToWorker::Function { .. } => ("Function".to_owned(), None),
-        ToWorker::Ack(tasks) => (format!("Ack {}", tasks.len()), tasks.first().copied()),
-        ToWorker::Drop(tasks) => (format!("Drop {}", tasks.len()), tasks.first().copied()),
-        ToWorker::SayHello => ("SayHello".to_owned(), None),
-        ToWorker::Beat { last } => (format!("Beat last {last}"), None),
-        ToWorker::Drain => ("Drain".to_owned(), None),
-    };
-    (
-        format!("{what} [s{} #{}]", message.session, message.number),
-        task,
-    )
-}
-
-fn op(op: &Op) -> (String, Option<TaskRef>) {
-    let pair = |task, attempt| Some(TaskRef { task, attempt });
-    match op {
-        Op::Claim(claim) => (format!("Claim #{} up to {}", claim.number, claim.max), None),
-        Op::Commit(batch) => {
-            let first = batch.first().and_then(|item| pair(item.task, item.attempt));
-            (format!("Commit {}", batch.len()), first)
-        }
-        Op::Requeue(batch) => {
-            let reason = batch.first().map_or("", |item| item.reason.as_str());
-            let first = batch.first().and_then(|item| pair(item.task, item.attempt));
-            (format!("Requeue {} ({reason})", batch.len()), first)
-        }
-        Op::Adopt { tasks, .. } => {
-            let first = tasks.first().and_then(|item| pair(item.task, item.attempt));
-            (format!("Adopt {}", tasks.len()), first)
-        }
-        other => (first_words(&format!("{other:?}")), None),
-    }
-}
-
-fn to_dispatcher(input: &Input) -> Words {
-    match input {
-        Input::StoreReplied { reply, .. } => {
-            let what = match reply {
-                Reply::Claimed(tasks) => format!("Claimed {}", tasks.len()),
-                Reply::Committed(verdicts) => format!("Committed {verdicts:?}"),
-                Reply::Requeued(verdicts) => format!("Requeued {verdicts:?}"),
-                Reply::Adopted(verdicts) => format!("Adopted {verdicts:?}"),
-                Reply::Renewed(owned) => format!("Renewed, owns {}", owned.len()),
-                other => first_words(&format!("{other:?}")),
-            };
-            let task = match reply {
-                Reply::Claimed(tasks) => tasks.first().map(|claimed| TaskRef {
-                    task: claimed.task,
-                    attempt: claimed.attempt,
-                }),
-                _ => None,
-            };
-            (Kind::Store, Some(Place::Store), what, task)
-        }
-        other => (
-            Kind::Store,
-            Some(Place::Store),
-            first_words(&format!("{other:?}")),
-            None,
-        ),
+        Body::FromWorker(message) => matches!(message.body, ToDispatcher::Beat { .. }),
+        Body::FromDispatcher(message) => matches!(message.body, ToWorker::Beat { .. }),
+        Body::Json(_) | Body::Junk => false,
     }
 }
 
 fn to_worker(input: &worker::Input) -> Words {
     match input {
         worker::Input::Child(fact) => child(fact),
-        other => (Kind::Life, None, first_words(&format!("{other:?}")), None),
+        other => Words::node(Kind::Life, &first_words(&format!("{other:?}"))),
     }
-}
-
-fn to_guest(fact: &Fact) -> Words {
-    (
-        Kind::Store,
-        Some(Place::Store),
-        first_words(&format!("{fact:?}")),
-        None,
-    )
 }
 
 fn child(fact: &ChildFact) -> Words {
     match fact {
         ChildFact::Ready { slot, .. } => {
-            (Kind::Child, None, format!("child {slot} is ready"), None)
+            Words::node(Kind::Child, &format!("child {slot} is ready"))
         }
         ChildFact::Replied {
             slot,
@@ -381,16 +411,8 @@ fn child(fact: &ChildFact) -> Words {
             attempt,
             ..
         } => {
-            let task = TaskRef {
-                task: *task,
-                attempt: *attempt,
-            };
-            (
-                Kind::Child,
-                None,
-                format!("child {slot} replies"),
-                Some(task),
-            )
+            let tasks = refs_of([(*task, *attempt)].into_iter());
+            Words::of(Kind::Child, (format!("child {slot} replies"), tasks))
         }
         ChildFact::Exited {
             slot, code, signal, ..
@@ -400,12 +422,7 @@ fn child(fact: &ChildFact) -> Words {
                 (None, Some(signal)) => format!("signal {signal}"),
                 (None, None) => "nothing".to_owned(),
             };
-            (
-                Kind::Child,
-                None,
-                format!("child {slot} ends with {how}"),
-                None,
-            )
+            Words::node(Kind::Child, &format!("child {slot} ends with {how}"))
         }
     }
 }

@@ -4,6 +4,7 @@ use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::wire::message::TaskRef;
 
 use crate::place::Place;
+pub use crate::telling::words::{from_dispatcher, from_worker, op, reply};
 
 /// One event.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,6 +13,9 @@ pub struct Line {
     pub number: u64,
     /// World time.
     pub at: Instant,
+    /// For something that has arrived: when it was sent. For something that had waited at its node,
+    /// and is taken in now: since when it could be.
+    pub sent: Option<Instant>,
     /// Where it happened.
     pub node: Place,
     /// For something that has arrived: where it came from.
@@ -20,8 +24,13 @@ pub struct Line {
     pub kind: Kind,
     /// What happened, in some words, such as `Hello session 3` or `Claim 2 -> 1 task`.
     pub what: String,
-    /// The first task that it is about.
-    pub task: Option<TaskRef>,
+    /// The tasks that it is about.
+    pub tasks: Vec<TaskRef>,
+    /// Whether it is no news: a beat, a renewal or a deadline, which come again and again, or
+    /// something that a child was to do which is gone.
+    pub routine: bool,
+    /// Whether it waits, because its node stands still or is slow. It is told again when it is taken in.
+    pub waits: bool,
     /// The hash chain up to and with this event.
     pub hash: u64,
 }

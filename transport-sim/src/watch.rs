@@ -1,14 +1,16 @@
 //! What is seen of a step, for the judges: rows that changed, workers that changed, lines that grew.
 
-use mpcsfaas_core::id::TaskId;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use mpcsfaas_core::id::TaskId;
 use mpcsfaas_core::store::Row as StoreRow;
 use mpcsfaas_core::store::op::{Reply, Verdict};
 use mpcsfaas_core::task::{FailureKind, Status};
 use mpcsfaas_core::wire::message::TaskRef;
 
 use crate::chain::Chain;
+use crate::children::Slot;
 use crate::history::{End, Ended, LineKind, Row, Seen, Waits, What, WorkerState};
 use crate::marks::{name_of, name_of_bend};
 use crate::node::Process;
@@ -190,6 +192,8 @@ impl World {
             owner: None,
             seat: 0,
             losses: 0,
+            marked: false,
+            given_back: None,
             outcome: ended.then(|| Ended {
                 digest: Chain::of(&(row.status, &row.result)),
                 result_of: None,
@@ -209,24 +213,20 @@ impl World {
         };
         let seat = &self.workers[index];
         let pipe = seat.pipe.and_then(|id| self.pipes.get(id));
-        let running = seat
-            .slots
-            .iter()
-            .filter(|slot| slot.running.is_some())
-            .count();
+        let count = |is: fn(&Slot) -> bool| seat.slots.iter().filter(|slot| is(slot)).count();
         let state = WorkerState {
             node: Place::Worker(index),
             session: machine.session(),
             welcome: machine.is_welcome(),
             dispatcher: pipe.map(|pipe| Place::Dispatcher(pipe.dispatcher)),
             held: machine.held(),
-            running,
+            running: count(|slot| slot.running.is_some()),
             credit: machine.credit(),
-            processes: self.plan.shape.workers[index].processes,
+            ready: count(|slot| slot.ready) as u32,
             over_credit: machine.counters().over_credit > 0,
             leaving: machine.is_leaving_work(),
         };
-        let limit = HELD_A_PROCESS * state.processes as usize;
+        let limit = HELD_A_PROCESS * self.plan.shape.workers[index].processes as usize;
         self.watch
             .line(LineKind::Held, state.node, state.held, limit);
         if self.watch.workers[index].replace(state) != Some(state) {
@@ -255,6 +255,26 @@ impl World {
             *last = Some((claim.incarnation, claim.number));
             self.marks.claims_repeated += u64::from(repeat);
         }
+    }
+
+    /// A late copy of a request was served. What was written since `from` is only changed if it
+    /// was not the same before.
+    pub(crate) fn see_served_again(
+        &mut self,
+        dispatcher: usize,
+        before: &BTreeMap<TaskId, StoreRow>,
+        from: usize,
+    ) {
+        let written = self.seen[from..].iter().filter_map(|seen| match seen.what {
+            What::Row(row) => Some(row.task),
+            What::RowGone(task) => Some(task),
+            _ => None,
+        });
+        let changed = written
+            .filter(|task| self.store.task(*task) != before.get(task))
+            .collect();
+        let of = Place::Dispatcher(dispatcher);
+        self.see(What::ServedAgain { of, changed });
     }
 
     /// Which live workers a dispatcher has just given up.

@@ -1,14 +1,15 @@
 //! The nodes of the world, and the one function that moves it: [`World::step`].
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
 use mpcsfaas_core::dispatcher::{self, Dispatcher};
 use mpcsfaas_core::id::{FunctionId, Incarnation, TaskId};
-use mpcsfaas_core::store::{self, Op, Store};
+use mpcsfaas_core::store::{self, Op, RequestId, Store};
 use mpcsfaas_core::task::{Function, Options, Versions};
 use mpcsfaas_core::time::{Instant, WallTime};
+use mpcsfaas_core::wire::message::ToWorker;
 use mpcsfaas_core::worker::{self, Worker};
 
 use crate::chain::Chain;
@@ -93,6 +94,8 @@ pub(crate) struct DispatcherSeat {
     pub(crate) store: StoreLink,
     /// Who listens on the channel `tasks`, in which life. Only guests do.
     pub(crate) subscribed: Option<u64>,
+    /// Requests that the store has served, and of which a copy is still under way: life, number.
+    pub(crate) served_doubles: BTreeSet<(u64, RequestId)>,
     /// The last claim that the store has seen of it.
     pub(crate) last_claim: Option<(Incarnation, u64)>,
 }
@@ -109,9 +112,6 @@ pub(crate) struct WorkerSeat {
 
 /// The only function of the world; what a task does is in the plan.
 pub(crate) const FUNCTION: FunctionId = FunctionId(0xf);
-
-/// A task's number that is short enough to be its name.
-const SHORT: u128 = 99_999;
 
 /// The store's clock when the world begins, in milliseconds since the Unix epoch.
 const WALL_EPOCH: u64 = 1_700_000_000_000;
@@ -134,6 +134,7 @@ impl World {
             router: None,
             store: StoreLink::default(),
             subscribed: None,
+            served_doubles: BTreeSet::new(),
             last_claim: None,
         });
         let workers = (0..plan.shape.workers.len()).map(|index| WorkerSeat {
@@ -238,6 +239,7 @@ impl World {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Wake(place, life) => self.wake(place, life),
+            Event::Met { pipe, dispatcher } => self.meet(pipe, dispatcher),
             Event::Up {
                 pipe,
                 dispatcher,
@@ -458,6 +460,10 @@ impl World {
     fn obey_dispatcher(&mut self, index: usize, output: dispatcher::Output) {
         match output {
             dispatcher::Output::Send { peer, message } => {
+                if let ToWorker::Ack(results) = &message.body {
+                    let (by, results) = (Place::Dispatcher(index), results.clone());
+                    self.see(What::Acknowledged { by, results });
+                }
                 self.send_down(index, &peer.identity, Body::FromDispatcher(message));
             }
             dispatcher::Output::SendLegacy { peer, message } => {
@@ -484,7 +490,9 @@ impl World {
             (Order::Send { peer, body }, Place::Dispatcher(index)) => {
                 self.send_down(index, &peer.identity, Body::Json(body));
             }
-            (Order::Send { body, .. }, Place::Worker(index)) => self.guest_says(index, body),
+            (Order::Send { body, .. }, Place::Worker(index)) => {
+                self.send_up(index, Body::Json(body))
+            }
             (
                 Order::Connect {
                     identity,
@@ -506,15 +514,5 @@ impl World {
         self.client
             .place_of(task)
             .and_then(|index| self.plan.submits.get(index))
-    }
-
-    /// Short numbers for tasks: their own if these are short, else their places in the plan, which
-    /// are also the order in which they are first heard of.
-    pub fn task_numbers(&self) -> BTreeMap<TaskId, u128> {
-        let tasks = || self.plan.submits.iter().map(|submit| submit.task);
-        match tasks().all(|task| task.0 <= SHORT) {
-            true => tasks().map(|task| (task, task.0)).collect(),
-            false => tasks().zip(1..).collect(),
-        }
     }
 }

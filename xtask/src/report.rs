@@ -46,6 +46,15 @@ pub(crate) enum Error {
         /// What to do about it.
         remedy: &'static str,
     },
+    /// Something that fuzzing needs is not on the machine.
+    CannotFuzz {
+        /// What.
+        what: &'static str,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// Inputs that violate something: the fuzz target of each, and its file.
+    Violations(Vec<(String, PathBuf)>),
     /// The house rules that do not hold, one finding a line.
     Tidy(Vec<String>),
     /// The README does not show a command that it must show.
@@ -90,6 +99,19 @@ impl fmt::Display for Error {
             }
             Error::Died { what, status } => write!(f, "{what} ended too early: {status}"),
             Error::Missing { what, remedy } => write!(f, "{what} is missing: {remedy}"),
+            Error::CannotFuzz { what, remedy } => {
+                write!(f, "{what} is missing, so nothing is fuzzed: {remedy}")
+            }
+            Error::Violations(inputs) => {
+                writeln!(f, "{} inputs violate something. Replay with", inputs.len())?;
+                inputs.iter().try_for_each(|(target, file)| {
+                    let file = file.display();
+                    writeln!(
+                        f,
+                        "  cargo run --manifest-path fuzz/Cargo.toml --bin {target} -- {file}"
+                    )
+                })
+            }
             Error::Tidy(findings) => {
                 writeln!(f, "{} house rules do not hold:", findings.len())?;
                 findings.iter().try_for_each(|line| writeln!(f, "  {line}"))

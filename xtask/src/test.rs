@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::browser::Browser;
 use crate::process;
 use crate::python::Python;
 use crate::report::{Error, Screen, Table, human};
@@ -24,6 +25,9 @@ const LIVE_LIMIT: Duration = Duration::from_secs(600);
 /// Where the Python client and its tests are.
 const CLIENT: &str = "clients/python";
 
+/// The fuzz targets, which are no part of the workspace.
+const FUZZ: &str = "fuzz/Cargo.toml";
+
 /// What the README must show a newcomer.
 const README_COMMANDS: [&str; 2] = ["cargo run --release -- demo", "cargo xtask test"];
 
@@ -41,11 +45,13 @@ const STEPS: &[(&str, Run)] = &[
     ("redis-server", |bench| bench.redis().map(drop)),
     ("build", build),
     ("tests", tests),
+    ("fuzz-corpus", fuzz_corpus),
     ("doc-tests", doc_tests),
     ("docs", docs),
     ("sim-drivers", |bench| sim_drivers::test(&bench.workspace)),
     ("client", client),
     ("end-to-end", end_to_end),
+    ("browser", browser),
     ("client-live", client_live),
 ];
 
@@ -68,24 +74,39 @@ pub(crate) fn run(screen: &Screen, workspace: &Workspace, wanted: &[String]) -> 
         .collect();
     let mut bench = Bench::new(*screen, workspace.clone());
     let mut times = Table::new(&["step", "time"]);
+    let mut not_run = Vec::new();
     let started = Instant::now();
     for (number, &&(name, run)) in steps.iter().enumerate() {
         screen.begin(&format!("[{}/{}] {name}", number + 1, steps.len()));
         let begun = Instant::now();
         let ended = run(&mut bench);
         let took = human(begun.elapsed());
-        let verdict = if ended.is_ok() { "" } else { " FAILED" };
+        let why = bench.not_run.take();
+        let verdict = match (&ended, &why) {
+            (Err(_), _) => " FAILED",
+            (Ok(()), Some(_)) => " NOT RUN",
+            (Ok(()), None) => "",
+        };
         times.row(vec![format!("{name}{verdict}"), took.clone()]);
         if let Err(cause) = ended {
             println!("\n{times}");
             let cause = Box::new(cause);
             return Err(Error::Step { name, cause });
         }
-        screen.done(&format!("{name}: ok in {took}"));
+        match why {
+            Some(why) => not_run.push(format!("{name}: not run: {why}")),
+            None => screen.done(&format!("{name}: ok in {took}")),
+        }
     }
     times.row(vec!["all".to_owned(), human(started.elapsed())]);
     println!("\n{times}");
-    screen.done("all steps passed");
+    for step in &not_run {
+        screen.note(step);
+    }
+    screen.done(match not_run.is_empty() {
+        true => "all steps passed",
+        false => "all other steps passed",
+    });
     Ok(())
 }
 
@@ -95,6 +116,8 @@ struct Bench {
     workspace: Workspace,
     python: Option<Python>,
     redis: Option<PathBuf>,
+    /// Why the present step has done nothing, if so: the summary says it.
+    not_run: Option<String>,
 }
 
 impl Bench {
@@ -104,6 +127,7 @@ impl Bench {
             workspace,
             python: None,
             redis: None,
+            not_run: None,
         }
     }
 
@@ -141,7 +165,8 @@ impl Bench {
 }
 
 fn fmt(bench: &mut Bench) -> Result<(), Error> {
-    bench.cargo(&["fmt", "--all", "--check"])
+    bench.cargo(&["fmt", "--all", "--check"])?;
+    bench.cargo(&["fmt", "--manifest-path", FUZZ, "--check"])
 }
 
 fn readme(path: &Path) -> Result<(), Error> {
@@ -194,6 +219,20 @@ fn tests(bench: &mut Bench) -> Result<(), Error> {
     process::run(&mut command, STEP_LIMIT)
 }
 
+/// Every input of every fuzz target's corpus, without a fuzzer.
+fn fuzz_corpus(bench: &mut Bench) -> Result<(), Error> {
+    let targets = ["--manifest-path", FUZZ, "--all-targets", "--locked"];
+    bench.cargo(&[&["clippy"], &targets[..], &["--", "-D", "warnings"]].concat())?;
+    bench.cargo(&[
+        "test",
+        "--manifest-path",
+        FUZZ,
+        "--locked",
+        "--lib",
+        "--tests",
+    ])
+}
+
 fn doc_tests(bench: &mut Bench) -> Result<(), Error> {
     bench.cargo(&["test", "--workspace", "--doc", "--locked"])
 }
@@ -215,6 +254,27 @@ fn end_to_end(bench: &mut Bench) -> Result<(), Error> {
     let binary = bench.workspace.binary("debug");
     let mut command = bench.pytest("bins/tests/e2e", &[])?;
     command.env("MPCSFAAS_BIN", binary).env(REDIS_SERVER, redis);
+    process::run(&mut command, END_TO_END_LIMIT)
+}
+
+/// Pages in a real browser. Without one the summary says so.
+fn browser(bench: &mut Bench) -> Result<(), Error> {
+    let found = match Browser::find()? {
+        Ok(found) => found,
+        Err(why) => {
+            bench.screen.note(&format!("not run: {why}"));
+            bench.not_run = Some(why);
+            return Ok(());
+        }
+    };
+    let redis = bench.redis()?;
+    let binary = bench.workspace.binary("debug");
+    let mut command = bench.pytest("bins/tests/e2e", &["-m", "browser", "-n", "0"])?;
+    command
+        .env("MPCSFAAS_BIN", binary)
+        .env(REDIS_SERVER, redis)
+        .env("MPCSFAAS_CHROMIUM", found.chromium)
+        .env("MPCSFAAS_CHROMEDRIVER", found.driver);
     process::run(&mut command, END_TO_END_LIMIT)
 }
 

@@ -36,9 +36,22 @@ impl Workspace {
     /// `cargo` at the root, with these arguments.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-        let mut command = Command::new(cargo);
+        let mut command = self.bare(Command::new(cargo));
+        command.args(arguments);
         command
-            .args(arguments)
+    }
+
+    /// A command with its arguments at the root.
+    pub(crate) fn at_root(&self, words: &[&str]) -> Command {
+        let (program, arguments) = words.split_first().expect("a command has a name");
+        let mut command = self.bare(Command::new(program));
+        command.args(arguments);
+        command
+    }
+
+    /// At the root, and without what this program's own cargo has set.
+    fn bare(&self, mut command: Command) -> Command {
+        command
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", &self.target);
         // Cargo sets these for this program alone; a crate that reads them would be rebuilt.

@@ -14,7 +14,8 @@ use mpcsfaas_transport_real::local;
 use mpcsfaas_transport_real::python::environment::EnvironmentError;
 use mpcsfaas_transport_real::redis::BadUrl;
 use mpcsfaas_transport_real::store::StoreHandle;
-use mpcsfaas_transport_real::zmq::{BindError, router};
+use mpcsfaas_transport_real::zmq::guard::Limits;
+use mpcsfaas_transport_real::zmq::{BindError, router, tcp};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -49,6 +50,11 @@ pub struct DispatcherArgs {
     #[arg(long, value_name = "N", env = "MPCSFAAS_JSON_CREDIT", default_value_t = 4,
           value_parser = clap::value_parser!(u32).range(1..=1024))]
     json_credit: u32,
+    /// How many connections of workers there may be at a time. When all are taken, one more is let
+    /// in only if one of them has been silent.
+    #[arg(long, value_name = "N", env = "MPCSFAAS_MAX_CONNECTIONS", default_value_t = 4096,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    max_connections: u32,
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
@@ -113,7 +119,11 @@ pub async fn run(args: DispatcherArgs) -> Result<(), DispatcherError> {
         }
         ModeArg::Pull | ModeArg::Push => {
             let endpoint = format!("tcp://{}:{}", args.bind, args.port);
-            Remote::bind(config, &endpoint)
+            let limits = Limits {
+                connections: args.max_connections as usize,
+                ..Limits::default()
+            };
+            Remote::bind(config, &endpoint, limits)
                 .await?
                 .run(store, shutdown)
                 .await;
@@ -171,9 +181,9 @@ impl Remote {
     ///
     /// # Errors
     /// It cannot be bound.
-    pub async fn bind(config: Config, endpoint: &str) -> Result<Remote, BindError> {
+    pub async fn bind(config: Config, endpoint: &str, limits: Limits) -> Result<Remote, BindError> {
         let inputs = mpsc::channel(INPUT_BACKLOG);
-        let router = router::bind(endpoint, inputs.0.clone()).await?;
+        let router = tcp::bind(endpoint, limits, inputs.0.clone()).await?;
         let mode = config.mode.as_str();
         tracing::info!(
             "dispatcher in {mode} mode; workers connect to {}",

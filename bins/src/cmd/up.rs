@@ -10,6 +10,7 @@ use mpcsfaas_transport_real::embedded::{self, Durability, EmbeddedConfig, OpenEr
 use mpcsfaas_transport_real::python::environment::EnvironmentError;
 use mpcsfaas_transport_real::store::StoreHandle;
 use mpcsfaas_transport_real::zmq::BindError;
+use mpcsfaas_transport_real::zmq::guard::Limits;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use thiserror::Error;
@@ -141,7 +142,7 @@ async fn remote(
 ) -> Result<(), UpError> {
     let config = dispatcher::config(args.mode.into());
     let endpoint = format!("tcp://127.0.0.1:{}", args.zmq_port);
-    let dispatcher = Remote::bind(config, &endpoint).await?;
+    let dispatcher = Remote::bind(config, &endpoint, Limits::default()).await?;
     let program = std::env::current_exe().map_err(UpError::Start)?;
     let start = || {
         let flow = if args.mode == ModeArg::Pull {

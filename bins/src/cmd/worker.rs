@@ -14,6 +14,8 @@ use mpcsfaas_transport_real::python::{Pool, PoolConfig, ReaperConfig, StartError
 use mpcsfaas_transport_real::work::{self, Dial};
 use mpcsfaas_transport_real::zmq::dealer::DealerDial;
 use mpcsfaas_transport_real::zmq::tcp::Address;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -110,7 +112,7 @@ pub async fn run(args: WorkerArgs) -> Result<(), WorkerError> {
     drive(
         config,
         pool,
-        DealerDial::new(id, Address(args.url)),
+        DealerDial::new(id, Address(args.url), StdRng::from_os_rng()),
         shutdown,
     )
     .await

@@ -122,6 +122,11 @@ impl Dispatcher {
                 self.lease.open = true;
                 self.queue.ring();
             }
+            (Op::OpenLease { incarnation }, Reply::LeaseGone)
+                if *incarnation == self.incarnation =>
+            {
+                self.lease_gone(now);
+            }
             (Op::Renew { incarnation, .. }, reply) if *incarnation == self.incarnation => {
                 let sent = self.lease.renewing.take();
                 match reply {

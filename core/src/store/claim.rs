@@ -14,11 +14,7 @@ use crate::time::WallTime;
 
 impl Store {
     pub(super) fn claim(&mut self, now: WallTime, claim: Claim) -> Reply {
-        let Some(lease) = self
-            .leases
-            .get(&claim.incarnation)
-            .filter(|l| l.is_live(now))
-        else {
+        let Some(lease) = self.live_lease(now, claim.incarnation) else {
             return Reply::LeaseGone;
         };
         if claim.number <= lease.claim_number {
@@ -204,11 +200,7 @@ impl Store {
         incarnation: Incarnation,
         tasks: Vec<Adoption>,
     ) -> Reply {
-        if !self
-            .leases
-            .get(&incarnation)
-            .is_some_and(|lease| lease.is_live(now))
-        {
+        if self.live_lease(now, incarnation).is_none() {
             return Reply::LeaseGone;
         }
         let verdicts = tasks

@@ -1,25 +1,56 @@
 //! Leases: open, renew, reap, release (R4).
 
-use super::op::{EndReason, Owned, Placement, REAP_BATCH, Reply, Report};
+use super::op::{CLOSED_MEMORY, EndReason, Owned, Placement, REAP_BATCH, Reply, Report};
 use super::{Lease, Store};
 use crate::id::{Incarnation, TaskId};
 use crate::task::Status;
 use crate::time::WallTime;
 
 impl Store {
+    /// A late copy of the request must not open a lease that is over: late copies of its claims
+    /// would then take tasks for nobody.
     pub(super) fn open_lease(&mut self, now: WallTime, incarnation: Incarnation) -> Reply {
         let expires_at = now + self.config.lease;
-        self.leases
-            .entry(incarnation)
-            .and_modify(|lease| lease.expires_at = lease.expires_at.max(expires_at))
-            .or_insert(Lease {
+        if let Some(lease) = self.live_lease(now, incarnation) {
+            lease.expires_at = lease.expires_at.max(expires_at);
+        } else if self.is_closed(now, incarnation) {
+            return Reply::LeaseGone;
+        } else {
+            let lease = Lease {
                 expires_at,
                 claim_number: 0,
                 claim_answer: Vec::new(),
                 report: None,
-            });
+            };
+            self.leases.insert(incarnation, lease);
+        }
         self.changes.leases.insert(incarnation);
         Reply::Done
+    }
+
+    /// The lease of an incarnation, if it is live. One that is found to be over is closed, so that
+    /// a clock that is set back does not bring it back.
+    pub(super) fn live_lease(
+        &mut self,
+        now: WallTime,
+        incarnation: Incarnation,
+    ) -> Option<&mut Lease> {
+        if !self.leases.get(&incarnation)?.is_live(now) {
+            self.close(now, incarnation);
+        }
+        self.leases.get_mut(&incarnation)
+    }
+
+    fn is_closed(&self, now: WallTime, incarnation: Incarnation) -> bool {
+        let closed_at = self.closed.get(&incarnation);
+        closed_at.is_some_and(|at| now < *at + CLOSED_MEMORY)
+    }
+
+    fn close(&mut self, now: WallTime, incarnation: Incarnation) {
+        if self.leases.remove(&incarnation).is_some() {
+            self.closed.insert(incarnation, now);
+            self.changes.leases.insert(incarnation);
+        }
     }
 
     pub(super) fn renew(
@@ -30,11 +61,7 @@ impl Store {
         placed: Vec<Placement>,
     ) -> Reply {
         let expires_at = now + self.config.lease;
-        let Some(lease) = self
-            .leases
-            .get_mut(&incarnation)
-            .filter(|lease| lease.is_live(now))
-        else {
+        let Some(lease) = self.live_lease(now, incarnation) else {
             return Reply::LeaseGone;
         };
         lease.expires_at = expires_at;
@@ -82,9 +109,9 @@ impl Store {
             .collect();
         // First close the lease: from here on its owner can claim and adopt nothing.
         for incarnation in over {
-            self.leases.remove(&incarnation);
-            self.changes.leases.insert(incarnation);
+            self.close(now, incarnation);
         }
+        self.closed.retain(|_, at| now < *at + CLOSED_MEMORY);
         let orphans: Vec<TaskId> = self
             .owned
             .iter()
@@ -101,9 +128,7 @@ impl Store {
     }
 
     pub(super) fn release(&mut self, now: WallTime, incarnation: Incarnation) -> Reply {
-        if self.leases.remove(&incarnation).is_some() {
-            self.changes.leases.insert(incarnation);
-        }
+        self.close(now, incarnation);
         let tasks: Vec<TaskId> = self
             .owned
             .get(&incarnation)

@@ -85,6 +85,8 @@ pub struct Store {
     suspects: BTreeMap<u64, TaskId>,
     next_seq: u64,
     leases: BTreeMap<Incarnation, Lease>,
+    /// Leases that were closed, and when: they are not opened again.
+    closed: BTreeMap<Incarnation, WallTime>,
     /// RUNNING tasks by owner; an owner may have lost its lease and wait to be reaped.
     owned: BTreeMap<Incarnation, BTreeSet<TaskId>>,
     /// Ended tasks by the time they may be forgotten.
@@ -106,6 +108,7 @@ impl Store {
             suspects: BTreeMap::new(),
             next_seq: 1,
             leases: BTreeMap::new(),
+            closed: BTreeMap::new(),
             owned: BTreeMap::new(),
             expiry: BTreeSet::new(),
             notices: VecDeque::new(),

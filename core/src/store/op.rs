@@ -4,6 +4,8 @@
 //! repeated when its answer was lost. The three homes of the store (in memory, embedded, Redis)
 //! take exactly these values.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +30,8 @@ pub enum Op {
     },
     /// Accepts tasks: each row becomes QUEUED at the back of the queue. Answer: [`Reply::Submitted`].
     Submit(Vec<Submission>),
-    /// Opens the lease of a dispatcher incarnation, or extends it. Answer: [`Reply::Done`].
+    /// Opens the lease of a dispatcher incarnation, or extends it. A lease that is over is not opened
+    /// again (R4). Answer: [`Reply::Done`] or [`Reply::LeaseGone`].
     OpenLease {
         /// Whose lease.
         incarnation: Incarnation,
@@ -83,6 +86,10 @@ pub enum Op {
 
 /// At most so many tasks are given back by one [`Op::Reap`].
 pub const REAP_BATCH: usize = 1_000;
+
+/// How long a store remembers that a lease is closed, and refuses to open it again. A copy of a
+/// request that arrives later than this would need a connection that was silent for as long.
+pub const CLOSED_MEMORY: Duration = Duration::from_secs(60);
 
 /// A task to accept.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]

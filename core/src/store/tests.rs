@@ -320,9 +320,8 @@ fn a_lease_that_is_over_is_closed_and_its_tasks_come_back() {
         }
     );
     env.wait(Duration::from_millis(1));
-    env.apply(Op::OpenLease {
-        incarnation: SECOND,
-    });
+    let next = SECOND.next();
+    env.apply(Op::OpenLease { incarnation: next });
     let late = Claim {
         incarnation: FIRST,
         number: 99,
@@ -338,7 +337,53 @@ fn a_lease_that_is_over_is_closed_and_its_tasks_come_back() {
             more: false
         }
     );
-    assert_eq!(env.claim(SECOND, 1), [(task, 2)]);
+    assert_eq!(env.claim(next, 1), [(task, 2)]);
+}
+
+#[test]
+fn a_late_copy_opens_no_lease_that_is_over() {
+    let opening = Op::OpenLease { incarnation: FIRST };
+    let mut env = TestEnv::new();
+    env.wait(Config::default().lease);
+    assert_eq!(
+        env.apply(opening.clone()),
+        Reply::LeaseGone,
+        "it is over, though nobody has closed it yet"
+    );
+    env.apply(Op::Reap);
+    assert_eq!(env.apply(opening.clone()), Reply::LeaseGone);
+    env.wait(CLOSED_MEMORY - Duration::from_millis(1));
+    env.apply(Op::Reap);
+    assert_eq!(env.apply(opening.clone()), Reply::LeaseGone);
+    env.wait(Duration::from_millis(1));
+    env.apply(Op::Reap);
+    assert_eq!(env.apply(opening), Reply::Done, "it is forgotten");
+}
+
+#[test]
+fn a_clock_that_is_set_back_brings_back_no_lease_that_was_found_to_be_over() {
+    let mut env = TestEnv::new();
+    let began = env.now;
+    env.wait(Config::default().lease);
+    let claim = Op::Claim(Claim {
+        incarnation: FIRST,
+        number: 1,
+        max: 1,
+        suspects: 0,
+        except: vec![],
+    });
+    assert_eq!(env.apply(claim.clone()), Reply::LeaseGone);
+    env.now = began;
+    assert_eq!(env.apply(claim), Reply::LeaseGone);
+}
+
+#[test]
+fn a_late_copy_opens_no_lease_that_was_released() {
+    let mut env = TestEnv::new();
+    env.apply(Op::Release { incarnation: FIRST });
+    env.apply(Op::Release { incarnation: FIRST });
+    let opening = Op::OpenLease { incarnation: FIRST };
+    assert_eq!(env.apply(opening), Reply::LeaseGone);
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! Messages between dispatcher and worker, and how they look as bytes.
 //!
 //! One message is one ZMQ frame (after an empty delimiter, for REQ peers). Its first byte tells
-//! the format: [`native`]'s version, or `{` for the original's [`json`].
+//! the format: [`native`]'s version, or `{` for the original's [`json`]. [`zmtp`] knows the bytes
+//! around it, so that a peer's can be checked before a socket reads them.
 
 pub mod json;
 pub mod message;
 pub mod native;
 #[cfg(test)]
 mod tests;
+pub mod zmtp;
 
 use thiserror::Error;
 

@@ -91,7 +91,7 @@ impl Worker {
         self.failures = 0;
         let beat = beat.max(SHORTEST_BEAT);
         self.config.timing.beat = beat;
-        self.config.timing.timeout = timeout.max(2 * beat);
+        self.config.timing.timeout = timeout.max(beat.saturating_mul(2));
         self.next_beat = now + beat;
         self.ask_for_work();
     }

@@ -121,6 +121,7 @@ impl Child {
                 .watch
                 .stopped(self.place, self.slot, task, by_itself);
         }
+        self.world.watch.is_ready(self.place, self.slot, false);
         // Its pipes close, and then it is reaped.
         drop(self);
         sleep(REAP).await;
@@ -140,6 +141,7 @@ impl Child {
             }
             return exited(1);
         }
+        self.world.watch.is_ready(self.place, self.slot, true);
         let mut reply = HELLO.to_vec();
         loop {
             if self.write(&reply).await.is_err() {

@@ -20,6 +20,8 @@ use mpcsfaas_transport_real::{dispatch, work};
 use mpcsfaas_transport_sim::Place;
 use mpcsfaas_transport_sim::chain::Chain;
 use mpcsfaas_transport_sim::history::What;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use tokio::sync::{Notify, mpsc};
 
 use crate::bugs::Bug;
@@ -108,7 +110,7 @@ async fn dispatch(world: World, place: Place) {
         inputs = drowsy(inputs);
     }
     let socket = bind(&world, place).await;
-    let router = router::own(socket, place.to_string(), inputs_in.clone());
+    let router = router::own(socket, (), place.to_string(), inputs_in.clone());
     tokio::spawn(ask_to_leave(
         drain,
         inputs_in.clone(),
@@ -160,11 +162,12 @@ async fn work(world: World, index: usize) {
     let machine = Watched::worker(machine, place, processes, world.watch.clone());
     let children = (|order| slots.obey(order), facts);
     let inputs = (inputs_in, inputs);
+    let names = StdRng::seed_from_u64(seed);
     if world.bug == Some(Bug::ReconnectStorm) {
-        let dial = DealerDial::new(id, Hammering(endpoint));
+        let dial = DealerDial::new(id, Hammering(endpoint), names);
         work::run(machine, clock, children, dial, inputs).await;
     } else {
-        let dial = DealerDial::new(id, endpoint);
+        let dial = DealerDial::new(id, endpoint, names);
         work::run(machine, clock, children, dial, inputs).await;
     }
     world.left(place);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use mpcsfaas_core::time::Instant;
 use mpcsfaas_transport_real::zmq::socket::{Endpoint, Event, Frames, Socket};
 use mpcsfaas_transport_sim::Place;
 use mpcsfaas_transport_sim::zmq::Flavor;
-use mpcsfaas_transport_sim::zmq::pipe::{Lane, Pipe, PipeId, Pipes};
-use mpcsfaas_transport_sim::zmq::router::{Introduced, Routed, Router};
+use mpcsfaas_transport_sim::zmq::pipe::{Pipe, PipeId, Pipes};
+use mpcsfaas_transport_sim::zmq::router::{Routed, Router};
 use thiserror::Error;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -55,7 +56,16 @@ struct Table {
 struct TableState {
     router: Router<Frames>,
     pipes: Pipes,
-    queues: BTreeMap<PipeId, mpsc::UnboundedSender<Frames>>,
+    peers: BTreeMap<PipeId, Peer>,
+}
+
+/// The near end of a connection.
+#[derive(Debug)]
+struct Peer {
+    /// What is to be sent to it.
+    queue: mpsc::UnboundedSender<Frames>,
+    /// It is to be closed.
+    over: Arc<Notify>,
 }
 
 impl SimRouter {
@@ -65,7 +75,7 @@ impl SimRouter {
             state: Mutex::new(TableState {
                 router: Router::new(Flavor::ZeromqCrate),
                 pipes: Pipes::default(),
-                queues: BTreeMap::new(),
+                peers: BTreeMap::new(),
             }),
             room: Notify::new(),
         });
@@ -95,17 +105,33 @@ async fn serve_peer(line: Line, table: Arc<Table>, happened: mpsc::UnboundedSend
     };
     let identity = greeting.into_iter().next().unwrap_or_default();
     let (queue, queued) = mpsc::unbounded_channel();
-    let (pipe, introduced) = table.introduce(&identity, queue);
-    if introduced == Introduced::Ignored || sender.send(&vec![Bytes::new()]).await.is_err() {
-        return;
-    }
+    let over = Arc::new(Notify::new());
+    let peer = Peer {
+        queue,
+        over: Arc::clone(&over),
+    };
+    let pipe = table.meet(&identity, peer);
+    // The greeting of this side, without which the other does not take it for a connection.
+    let greeted = sender.send(&vec![Bytes::new()]).await;
     let writer = tokio::spawn(write(sender, queued, pipe, Arc::clone(&table)));
-    while let Some(mut frames) = receiver.next().await {
-        frames.insert(0, identity.clone());
-        let _ = happened.send(Event::Received(frames));
+    let name = identity.clone();
+    let reading = async {
+        while let Some(mut frames) = receiver.next().await {
+            if table.hear(pipe) {
+                frames.insert(0, name.clone());
+                let _ = happened.send(Event::Received(frames));
+            }
+        }
+    };
+    if greeted.is_ok() {
+        tokio::select! {
+            biased;
+            () = over.notified() => {}
+            () = reading => {}
+        }
     }
     writer.abort();
-    table.forget(&identity, pipe);
+    table.forget(pipe);
     let _ = happened.send(Event::PeerClosed(identity));
 }
 
@@ -128,59 +154,88 @@ impl Table {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn introduce(
-        &self,
-        identity: &Bytes,
-        queue: mpsc::UnboundedSender<Frames>,
-    ) -> (PipeId, Introduced) {
+    fn meet(&self, identity: &Bytes, peer: Peer) -> PipeId {
         let mut state = self.state();
-        let lane = Lane::new(Instant::ZERO);
-        let pipe = state.pipes.insert(Pipe {
-            identity: identity.clone(),
-            lock_step: false,
-            worker: 0,
-            worker_life: 0,
-            session: 0,
-            dispatcher: 0,
-            dispatcher_life: 0,
-            up: lane,
-            down: lane,
-            known: true,
-            worker_open: true,
-            dispatcher_open: true,
-        });
-        state.queues.insert(pipe, queue);
-        (pipe, state.router.introduce(identity, pipe))
+        let TableState {
+            router,
+            pipes,
+            peers,
+        } = &mut *state;
+        let pipe = pipes.insert(Pipe::new(Instant::ZERO, identity.clone()));
+        peers.insert(pipe, peer);
+        let replaced = router.meet(pipes, pipe);
+        state.close_left_over(replaced);
+        pipe
     }
 
-    fn forget(&self, identity: &Bytes, pipe: PipeId) {
+    /// Something has come. Says whether it is read.
+    fn hear(&self, id: PipeId) -> bool {
         let mut state = self.state();
-        state.queues.remove(&pipe);
-        state.router.forget(identity, pipe);
-        if let Some(over) = state.pipes.get_mut(pipe) {
+        let TableState { router, pipes, .. } = &mut *state;
+        if let Some(pipe) = pipes.get_mut(id) {
+            pipe.up.push(Instant::ZERO);
+        }
+        router.hear(pipes, id)
+    }
+
+    fn forget(&self, id: PipeId) {
+        let mut state = self.state();
+        let TableState {
+            router,
+            pipes,
+            peers,
+        } = &mut *state;
+        let replaced = router.forget(pipes, id);
+        peers.remove(&id);
+        if let Some(over) = pipes.get_mut(id) {
             (over.worker_open, over.dispatcher_open) = (false, false);
         }
-        state.pipes.forget_if_over(pipe);
+        pipes.forget_if_over(id);
+        state.close_left_over(replaced);
         drop(state);
         self.room.notify_waiters();
     }
 
-    fn taken_in(&self, pipe: PipeId) {
-        if let Some(pipe) = self.state().pipes.get_mut(pipe) {
-            pipe.down.under_way -= 1;
+    fn taken_in(&self, id: PipeId) {
+        let mut state = self.state();
+        if let Some(pipe) = state.pipes.get_mut(id) {
+            pipe.down.take();
         }
+        state.close_left_over(Some(id));
+        drop(state);
         self.room.notify_waiters();
     }
 
-    /// Sends, or says what hinders it. What waits is taken back at the next room.
+    /// Sends, or says what hinders it.
     fn send(&self, identity: &Bytes, body: Frames) -> Routed<()> {
         let mut state = self.state();
         let TableState { router, pipes, .. } = &mut *state;
         let under_way = |id| pipes.get(id).map_or(0, |pipe: &Pipe| pipe.down.under_way);
-        match router.send(identity, body, under_way) {
-            Routed::To(pipe, body) => {
-                state.queue(pipe, body);
-                Routed::To(pipe, ())
+        let routed = router.send(identity, body, under_way);
+        state.carry_out(routed)
+    }
+
+    /// What becomes of the first message that waits, if it waits no longer.
+    fn retry(&self) -> Option<Routed<()>> {
+        let mut state = self.state();
+        let TableState { router, pipes, .. } = &mut *state;
+        let under_way = |id| pipes.get(id).map_or(0, |pipe: &Pipe| pipe.down.under_way);
+        let (_, routed) = router.retry(under_way)?;
+        Some(state.carry_out(routed))
+    }
+}
+
+impl TableState {
+    fn carry_out(&mut self, routed: Routed<Frames>) -> Routed<()> {
+        match routed {
+            Routed::To(id, body) => {
+                if let Some(pipe) = self.pipes.get_mut(id) {
+                    pipe.down.push(Instant::ZERO);
+                }
+                if let Some(peer) = self.peers.get(&id) {
+                    let _ = peer.queue.send(body);
+                }
+                Routed::To(id, ())
             }
             Routed::Dropped => Routed::Dropped,
             Routed::Refused => Routed::Refused,
@@ -188,29 +243,13 @@ impl Table {
         }
     }
 
-    /// Sends what has waited, as far as there is room. Whether nothing waits any more.
-    fn flush(&self) -> bool {
-        let mut state = self.state();
-        let TableState { router, pipes, .. } = &mut *state;
-        let under_way = |id| pipes.get(id).map_or(0, |pipe: &Pipe| pipe.down.under_way);
-        match router.next_waiting(under_way) {
-            Some((identity, body)) => {
-                drop(state);
-                self.send(&identity, body);
-                true
-            }
-            None => false,
-        }
-    }
-}
-
-impl TableState {
-    fn queue(&mut self, pipe: PipeId, body: Frames) {
-        if let Some(pipe) = self.pipes.get_mut(pipe) {
-            pipe.down.push(Instant::ZERO);
-        }
-        if let Some(queue) = self.queues.get(&pipe) {
-            let _ = queue.send(body);
+    /// Closes a connection whose identity another has, once nothing is to be sent on it.
+    fn close_left_over(&self, id: Option<PipeId>) {
+        let Some(id) = id else { return };
+        if self.pipes.get(id).is_some_and(Pipe::is_left_over)
+            && let Some(peer) = self.peers.get(&id)
+        {
+            peer.over.notify_one();
         }
     }
 }
@@ -227,17 +266,19 @@ impl Socket for SimRouter {
             return Err(SocketError::NoPeer);
         }
         let identity = frames.remove(0);
-        match self.table.send(&identity, frames) {
-            Routed::To(..) | Routed::Dropped => Ok(()),
-            Routed::Refused => Err(SocketError::NoPeer),
-            Routed::Waits => {
-                let mut room = Box::pin(self.table.room.notified());
-                while !self.table.flush() {
-                    room.await;
-                    room = Box::pin(self.table.room.notified());
-                }
-                Ok(())
+        let mut routed = self.table.send(&identity, frames);
+        // One socket sends one message at a time, so the one that waits is this.
+        while routed == Routed::Waits {
+            let mut room = pin!(self.table.room.notified());
+            room.as_mut().enable();
+            match self.table.retry() {
+                Some(now) => routed = now,
+                None => room.await,
             }
+        }
+        match routed {
+            Routed::Refused => Err(SocketError::NoPeer),
+            Routed::To(..) | Routed::Dropped | Routed::Waits => Ok(()),
         }
     }
 }
@@ -304,7 +345,7 @@ impl SimEndpoint {
 
 /// The session that a worker's identity names.
 fn session_of(identity: &str) -> Option<Session> {
-    identity.rsplit_once('.')?.1.parse().ok()
+    identity.split('.').nth(1)?.parse().ok()
 }
 
 impl Socket for SimDealer {

@@ -35,6 +35,8 @@ struct State {
     connections: BTreeMap<Place, (Session, Place)>,
     /// What runs in whose children.
     running: BTreeSet<(Place, u32, TaskRef)>,
+    /// Which children have started and not ended.
+    ready: BTreeSet<(Place, u32)>,
     rosters: BTreeMap<Place, BTreeSet<(WorkerKey, Session)>>,
     /// The most that any worker has held.
     longest: usize,
@@ -57,6 +59,7 @@ impl Watch {
                 workers: BTreeMap::new(),
                 connections: BTreeMap::new(),
                 running: BTreeSet::new(),
+                ready: BTreeSet::new(),
                 rosters: BTreeMap::new(),
                 longest: 0,
                 dials: Vec::new(),
@@ -117,14 +120,16 @@ impl Watch {
     }
 
     /// A worker's machine has moved.
-    pub(crate) fn worker_moved(&self, key: WorkerKey, mut moved: WorkerState) {
+    pub(crate) fn worker_moved(&self, key: WorkerKey, mut moved: WorkerState, processes: u32) {
         let now = self.now();
         let mut state = self.state();
         let connection = state.connections.get(&moved.node);
         moved.dispatcher = connection
             .filter(|(session, _)| *session == moved.session)
             .map(|(_, dispatcher)| *dispatcher);
-        let limit = HELD_A_PROCESS * moved.processes as usize;
+        let ready = state.ready.iter().filter(|(at, _)| *at == moved.node);
+        moved.ready = ready.count() as u32;
+        let limit = HELD_A_PROCESS * processes as usize;
         if moved.held > state.longest {
             state.longest = moved.held;
             let line = What::Line {
@@ -181,6 +186,15 @@ impl Watch {
             .insert(worker, (session, dispatcher));
     }
 
+    /// A child is ready for work, or has ended.
+    pub(crate) fn is_ready(&self, at: Place, slot: u32, ready: bool) {
+        let mut state = self.state();
+        match ready {
+            true => state.ready.insert((at, slot)),
+            false => state.ready.remove(&(at, slot)),
+        };
+    }
+
     /// A child begins with an attempt.
     pub(crate) fn started(&self, at: Place, slot: u32, task: TaskRef) {
         let now = self.now();
@@ -228,6 +242,7 @@ impl Watch {
                 },
             );
         }
+        state.ready.retain(|(at, _)| *at != node);
         state.workers.remove(&node);
         state.connections.remove(&node);
         state.rosters.remove(&node);

@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use mpcsfaas_core::Machine;
 use mpcsfaas_core::dispatcher::{self, Dispatcher};
 use mpcsfaas_core::time::Instant;
+use mpcsfaas_core::wire::message::ToWorker;
 use mpcsfaas_core::worker::{self, Worker};
 use mpcsfaas_transport_sim::Place;
 use mpcsfaas_transport_sim::history::{What, WorkerState};
@@ -61,11 +62,12 @@ impl Watched<Worker> {
             held: self.machine.held(),
             running: self.machine.running().count(),
             credit: self.machine.credit(),
-            processes: self.processes,
+            ready: 0,
             over_credit: self.machine.counters().over_credit > 0,
             leaving: self.machine.is_leaving_work(),
         };
-        self.watch.worker_moved(self.machine.id().into(), state);
+        let key = self.machine.id().into();
+        self.watch.worker_moved(key, state, self.processes);
         self.watch.checked(self.place, self.machine.check());
     }
 }
@@ -97,7 +99,14 @@ impl Machine for Watched<Dispatcher> {
     }
 
     fn poll_output(&mut self) -> Option<Self::Output> {
-        self.machine.poll_output()
+        let output = self.machine.poll_output();
+        if let Some(dispatcher::Output::Send { message, .. }) = &output
+            && let ToWorker::Ack(results) = &message.body
+        {
+            let (by, results) = (self.place, results.clone());
+            self.watch.see(What::Acknowledged { by, results });
+        }
+        output
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

@@ -5,7 +5,7 @@ use mpcsfaas_core::time::WallTime;
 use mpcsfaas_transport_sim::tamper::TamperStore;
 
 /// Says of each result that it is of the current attempt.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct CommitWithoutFence;
 
 impl TamperStore for CommitWithoutFence {

@@ -6,7 +6,7 @@ use mpcsfaas_core::wire::message::ToDispatcher;
 use mpcsfaas_transport_sim::tamper::Tamper;
 
 /// Doubles every credit that a worker tells.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct CreditCountedTwice;
 
 impl Tamper<Dispatcher> for CreditCountedTwice {

@@ -19,7 +19,7 @@ pub const DIVERGING: Tampers = Tampers {
 };
 
 /// Tells one more credit at each 13th beat of the process.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Diverging;
 
 impl Tamper<Worker> for Diverging {

@@ -6,7 +6,7 @@ use mpcsfaas_core::worker::{Output, Worker};
 use mpcsfaas_transport_sim::tamper::Tamper;
 
 /// Says nothing of importance instead of Goodbye.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct GoodbyeForgotten;
 
 impl Tamper<Worker> for GoodbyeForgotten {

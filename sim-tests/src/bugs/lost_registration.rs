@@ -7,7 +7,7 @@ use mpcsfaas_core::worker::{Input, Worker};
 use mpcsfaas_transport_sim::tamper::Tamper;
 
 /// Makes a beat of each `SayHello`, with the number that a beat would have.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct LostRegistration {
     session: Session,
     received: u64,

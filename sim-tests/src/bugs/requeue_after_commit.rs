@@ -6,7 +6,7 @@ use mpcsfaas_core::time::WallTime;
 use mpcsfaas_transport_sim::tamper::TamperStore;
 
 /// Makes QUEUED again what a Requeue of the same attempt names, ended or not.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RequeueAfterCommit;
 
 impl TamperStore for RequeueAfterCommit {

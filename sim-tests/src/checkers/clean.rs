@@ -202,6 +202,8 @@ impl Clean {
             Occasion::Answer => return,
         };
         let until = match bend {
+            // A copy of a request changes nothing.
+            Bend::Twice(_) if matches!(on, Occasion::Request(_)) => at,
             Bend::Late(time) | Bend::Twice(time) => at + time,
             Bend::Lost | Bend::To(_) | Bend::Swallowed | Bend::TimerFirst | Bend::Fails => at,
         };

@@ -5,6 +5,7 @@
 
 mod clean;
 mod each;
+mod p01_claims_lead_to_starts;
 mod p01_every_task_ends;
 mod p02_results_do_not_change;
 mod p03_only_the_current_attempt_commits;
@@ -18,6 +19,11 @@ mod p10_repeats_are_harmless;
 mod p11_no_attempt_starts_twice;
 mod p12_running_work_is_adopted;
 mod p13_lines_have_limits;
+mod r04_disowned_work_stops;
+mod r04_owners_know_their_tasks;
+mod r07_results_are_kept_until_committed;
+mod r14_losses_are_counted;
+mod r16_at_most_once_is_not_given_up_early;
 mod setting;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -28,7 +34,7 @@ pub use self::setting::Setting;
 use crate::oracle::Oracle;
 
 /// Judges one promise.
-pub trait Checker {
+pub trait Checker: Fork + std::fmt::Debug + Send + Sync {
     /// Which, such as `P7`.
     fn promise(&self) -> &'static str;
 
@@ -50,10 +56,23 @@ pub trait Checker {
     fn premises(&self) -> u64;
 }
 
+/// A copy behind a pointer, so that a search can go on in two ways. Whatever is `Clone` has it.
+pub trait Fork {
+    /// The same once more.
+    fn fork(&self) -> Box<dyn Checker>;
+}
+
+impl<C: Checker + Clone + 'static> Fork for C {
+    fn fork(&self) -> Box<dyn Checker> {
+        Box::new(self.clone())
+    }
+}
+
 /// All checkers, fresh.
 pub fn all(setting: &Setting) -> Vec<Box<dyn Checker>> {
     vec![
         Box::new(p01_every_task_ends::EveryTaskEnds::new(setting)),
+        Box::new(p01_claims_lead_to_starts::ClaimsLeadToStarts::default()),
         Box::new(p02_results_do_not_change::ResultsDoNotChange::default()),
         Box::new(p03_only_the_current_attempt_commits::OnlyTheCurrentAttemptCommits::default()),
         Box::new(p04_credit_is_kept::CreditIsKept::default()),
@@ -63,6 +82,9 @@ pub fn all(setting: &Setting) -> Vec<Box<dyn Checker>> {
         )),
         Box::new(p07_leavers_hand_back::LeaversHandBack::new(setting)),
         Box::new(p08_nobody_blocks_another::NobodyBlocksAnother::new(setting)),
+        Box::new(p08_nobody_blocks_another::NobodyBlocksAnother::promptly(
+            setting,
+        )),
         Box::new(p09_a_paused_dispatcher_is_patient::APausedDispatcherIsPatient::new(setting)),
         Box::new(p10_repeats_are_harmless::RepeatsAreHarmless::new(setting)),
         Box::new(p11_no_attempt_starts_twice::NoAttemptStartsTwice::default()),
@@ -70,6 +92,11 @@ pub fn all(setting: &Setting) -> Vec<Box<dyn Checker>> {
             setting,
         )),
         Box::new(p13_lines_have_limits::LinesHaveLimits::new(setting)),
+        Box::new(r04_disowned_work_stops::DisownedWorkStops::new(setting)),
+        Box::new(r04_owners_know_their_tasks::OwnersKnowTheirTasks::default()),
+        Box::new(r07_results_are_kept_until_committed::ResultsAreKeptUntilCommitted::default()),
+        Box::new(r14_losses_are_counted::LossesAreCounted::default()),
+        Box::new(r16_at_most_once_is_not_given_up_early::AtMostOnceIsNotGivenUpEarly::default()),
         Box::new(Oracle::new(setting)),
     ]
 }

@@ -10,7 +10,7 @@ use mpcsfaas_transport_sim::history::{End, Seen, What};
 use super::{Checker, Setting};
 
 /// Remembers what was accepted, and asks at the end what still waits.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct EveryTaskEnds {
     recovery: Duration,
     rows: Tasks,

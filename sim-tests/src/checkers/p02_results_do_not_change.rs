@@ -7,7 +7,7 @@ use mpcsfaas_transport_sim::history::{Ended, Row, Seen, What};
 use super::Checker;
 
 /// Remembers how each task ended first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ResultsDoNotChange {
     ended: ByTask<(Status, Ended)>,
 }

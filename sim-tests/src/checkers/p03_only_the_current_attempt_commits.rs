@@ -6,7 +6,7 @@ use mpcsfaas_transport_sim::history::{Seen, What};
 use super::Checker;
 
 /// Compares a committed result with the attempt that the row says is current.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct OnlyTheCurrentAttemptCommits {
     committed: u64,
 }

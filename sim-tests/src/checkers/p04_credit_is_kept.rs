@@ -8,7 +8,7 @@ use super::Checker;
 use super::each::Each;
 
 /// Remembers the largest credit of each worker's session.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct CreditIsKept {
     workers: Each<Given>,
     held: u64,

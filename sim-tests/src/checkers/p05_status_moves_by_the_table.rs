@@ -8,7 +8,7 @@ use mpcsfaas_transport_sim::history::{Seen, What};
 use super::Checker;
 
 /// Remembers the last status and attempt of each task.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct StatusMovesByTheTable {
     last: ByTask<(Status, Attempt)>,
     moves: u64,

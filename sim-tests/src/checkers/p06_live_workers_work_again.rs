@@ -12,7 +12,7 @@ use super::each::Each;
 use super::{Checker, Setting};
 
 /// Waits for each worker that was declared dead to be welcome in a newer session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LiveWorkersWorkAgain {
     clean: Clean,
     patience: Duration,

@@ -17,7 +17,7 @@ use super::{Checker, Setting};
 
 /// Waits for what leaving workers have not started to be in the queue again, and sees to it that
 /// they start nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LeaversHandBack {
     clean: Clean,
     patience: Duration,

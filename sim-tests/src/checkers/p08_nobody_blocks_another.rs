@@ -22,10 +22,12 @@ use super::{Checker, Setting};
 const SAMPLE: u64 = 8;
 
 /// Compares how long tasks are queued with how long workers are idle.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct NobodyBlocksAnother {
     clean: Clean,
     patience: Duration,
+    /// Judges only what a doorbell is rung for: new tasks, and workers that hold nothing.
+    promptly: bool,
     workers: Each<Idle>,
     queued: BTreeMap<TaskId, Queued>,
     last_claim: Instant,
@@ -75,11 +77,21 @@ impl NobodyBlocksAnother {
         NobodyBlocksAnother {
             clean: Clean::new(setting),
             patience: patience + 10 * setting.latency,
+            promptly: false,
             workers: Each::default(),
             queued: BTreeMap::new(),
             last_claim: Instant::ZERO,
             asked: 0,
             claims: 0,
+        }
+    }
+
+    /// The same for a queue that was empty: the doorbell is heard, and there is no poll to wait for.
+    pub(super) fn promptly(setting: &Setting) -> NobodyBlocksAnother {
+        NobodyBlocksAnother {
+            patience: 6 * setting.latency + Duration::from_millis(20),
+            promptly: true,
+            ..NobodyBlocksAnother::new(setting)
         }
     }
 
@@ -101,7 +113,7 @@ impl NobodyBlocksAnother {
                 ..Idle::default()
             };
         }
-        let asks = state.running < state.processes as usize && state.held < state.credit as usize;
+        let asks = state.running < state.ready as usize && state.held < state.credit as usize;
         let since = |before: Instant, still: bool| if still { before.min(at) } else { NEVER };
         idle.since = since(idle.since, asks);
         idle.empty_since = since(idle.empty_since, asks && state.held == 0);
@@ -161,8 +173,15 @@ impl NobodyBlocksAnother {
             if now <= oldest + self.patience {
                 return Ok(());
             }
+            // The doorbell rang for the first of them, and had to be heard.
+            if self.promptly && oldest < from {
+                continue;
+            }
             for (task, queued) in &self.queued {
-                let idle_since = match queued.given_back {
+                if self.promptly && queued.given_back {
+                    continue;
+                }
+                let idle_since = match queued.given_back || self.promptly {
                     true => idle.empty_since,
                     false => idle.since,
                 };
@@ -218,7 +237,7 @@ impl Checker for NobodyBlocksAnother {
 
 #[cfg(test)]
 mod tests {
-    use mpcsfaas_transport_sim::plan::Trouble;
+    use mpcsfaas_transport_sim::plan::{Bend, Occasion, Trouble};
 
     use super::*;
     use crate::checkers::testing::*;
@@ -250,6 +269,28 @@ mod tests {
             .at(35_000)
             .row(running(attempt(7, 1)));
         assert_broken(judge(late, 35_000), &[&task(7).to_string(), "W0"]);
+    }
+
+    #[test]
+    fn a_doorbell_that_is_not_heeded_is_named() {
+        let judge = |history: History, end_at| {
+            let mut promptly = NobodyBlocksAnother::promptly(&setting());
+            history.judge_end(&mut promptly, &end(end_at))
+        };
+        assert_eq!(judge(waiting(History::new()), 30_025), Ok(0));
+        let verdict = judge(waiting(History::new()), 30_030);
+        assert_broken(verdict, &[&task(7).to_string(), "W0"]);
+        let unheard = What::Twisted {
+            on: Occasion::Doorbell(0),
+            bend: Bend::Lost,
+        };
+        let before = History::new().at(10_000).see(unheard);
+        let before = before.row(queued(attempt(6, 0)));
+        assert_eq!(
+            judge(waiting(before), 30_030),
+            Ok(0),
+            "it rang for the first, and was not heard"
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::each::Each;
 use super::{Checker, Setting};
 
 /// Remembers when dispatchers stood still, and whom they declare dead soon after.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct APausedDispatcherIsPatient {
     clean: Clean,
     settling: Duration,

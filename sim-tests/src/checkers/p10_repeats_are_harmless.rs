@@ -19,14 +19,14 @@ use super::{Checker, Setting};
 use crate::oracle::is_a_workers_word;
 
 /// Remembers the last repeat, and which attempts have started and stopped.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RepeatsAreHarmless {
     /// How long a stranger's word takes into the store, if it is believed.
     hearsay: Duration,
     /// Where a message has just been repeated, and when.
     repeated: Option<(Place, Instant)>,
-    /// Who went on last after standing still, and when.
-    resumed: Option<(Place, Instant)>,
+    /// When somebody went on last after standing still, and read all that had waited.
+    resumed: Option<Instant>,
     /// Until when a stranger's word may be to blame.
     strange_until: Instant,
     /// Attempts that have started, and whether they have stopped.
@@ -113,11 +113,18 @@ impl Checker for RepeatsAreHarmless {
         match &seen.what {
             What::Repeated(node) => {
                 self.premises += 1;
-                // Who has just gone on reads all that has waited at one instant.
-                let alone = self.resumed != Some((*node, seen.at));
+                let alone = self.resumed != Some(seen.at);
                 self.repeated = alone.then_some((*node, seen.at));
             }
-            What::Over { node } => self.resumed = Some((*node, seen.at)),
+            What::ServedAgain { of, changed } => {
+                self.premises += 1;
+                if let Some(task) = changed.first() {
+                    return Err(format!(
+                        "{task} was changed by a late copy of what {of} had asked for before"
+                    ));
+                }
+            }
+            What::Over { .. } | What::Healed => self.resumed = Some(seen.at),
             What::Struck(Fault {
                 what: Trouble::Impostor | Trouble::Junk,
                 ..
@@ -175,6 +182,14 @@ mod tests {
             .see(What::Repeated(W0))
             .see(What::Worker(after));
         assert_eq!(judge(asked), Ok(1));
+    }
+
+    #[test]
+    fn a_row_that_a_late_copy_changes_is_named() {
+        let served = |changed| run().see(What::ServedAgain { of: D0, changed });
+        assert_eq!(judge(served(vec![])), Ok(1));
+        let verdict = judge(served(vec![task(7)]));
+        assert_broken(verdict, &[&task(7).to_string(), "D0", "copy"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use mpcsfaas_transport_sim::history::{Row, Seen, What};
 use super::Checker;
 
 /// Remembers every start, and who had each task last.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct NoAttemptStartsTwice {
     started: Attempts,
     /// Tasks that may run at most once, and whether they have started.

@@ -21,7 +21,7 @@ use super::each::Each;
 use super::{Checker, Setting};
 
 /// Remembers what runs where, and how workers fared when a dispatcher crashed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RunningWorkIsAdopted {
     clean: Clean,
     settling: Duration,

@@ -9,7 +9,7 @@ use mpcsfaas_transport_sim::plan::Ending;
 use super::{Checker, Setting};
 
 /// Compares lines with their limits, and knows whose results are too large.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LinesHaveLimits {
     /// Tasks that return more than a result may have.
     oversized: BTreeSet<TaskId>,

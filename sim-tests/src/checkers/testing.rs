@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mpcsfaas_core::id::{Attempt, Incarnation, TaskId};
-use mpcsfaas_core::store::op::Submitted;
+use mpcsfaas_core::store::op::{EndReason, Submitted};
 use mpcsfaas_core::task::{FailureKind, Status};
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::wire::message::{Flow, TaskRef};
@@ -153,7 +153,18 @@ pub(crate) fn queued(task: TaskRef) -> Row {
         owner: None,
         seat: 0,
         losses: 0,
+        marked: false,
+        given_back: None,
         outcome: None,
+    }
+}
+
+/// QUEUED again, for a reason.
+pub(crate) fn given_back(task: TaskRef, reason: EndReason) -> Row {
+    Row {
+        marked: reason.is_loss(),
+        given_back: Some(reason),
+        ..queued(task)
     }
 }
 
@@ -199,7 +210,7 @@ pub(crate) fn worker(node: Place) -> WorkerState {
         held: 0,
         running: 0,
         credit: 3,
-        processes: 2,
+        ready: 2,
         over_credit: false,
         leaving: false,
     }

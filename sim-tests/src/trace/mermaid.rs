@@ -16,8 +16,8 @@ const WORDS: usize = 60;
 pub const MOST: usize = 200;
 
 /// Draws a story. Tasks are called as in [`text`](super::text).
-pub fn render(story: &[Line], view: View) -> String {
-    let shown = Shown::of(story, view);
+pub fn render(story: &[Line], names: &Names, view: View) -> String {
+    let shown = Shown::of(story, names, view);
     let places: BTreeSet<Place> = (shown.lines.iter())
         .flat_map(|line| [Some(line.node), line.from])
         .flatten()
@@ -39,30 +39,30 @@ pub fn render(story: &[Line], view: View) -> String {
         page.push_str(&format!("    Note over {over}: {gap}\n"));
     }
     for line in &shown.lines {
-        page.push_str(&format!("    {}\n", event(line, &shown.names)));
+        page.push_str(&format!("    {}\n", event(line, shown.task(line))));
     }
     page
 }
 
 /// One arrow or note.
-fn event(line: &Line, names: &Names) -> String {
+fn event(line: &Line, task: Option<String>) -> String {
     let Line {
         at,
         node,
         from,
         kind,
         what,
-        task,
         ..
     } = line;
-    let task = task.map_or_else(String::new, |task| format!(" {}", names.short(task)));
+    let task = task.map_or_else(String::new, |task| format!(" {task}"));
+    let waits = if line.waits { " (waits)" } else { "" };
     let mark = match (kind, from) {
         (Kind::Fault, _) => "FAULT: ",
         (Kind::Loss, None) => "lost: ",
         _ => "",
     };
     let seconds = (*at - Instant::ZERO).as_secs_f64();
-    let words = format!("{seconds:.3}s {mark}{}{task}", words(what));
+    let words = format!("{seconds:.3}s {mark}{}{waits}{task}", words(what));
     match (from, kind) {
         (Some(from), Kind::Loss) => format!("{from}-x{node}: {words}"),
         (Some(from), _) => format!("{from}->>{node}: {words}"),
@@ -113,8 +113,9 @@ sequenceDiagram
     Note over W0: 1.000s FAULT: pause for 10s
     Note over D0: 4.000s deadline
 ";
-        let lines = story::lines(TaskId(1), TaskId(2));
-        assert_eq!(render(&lines, View::ALL), expected);
+        let (first, second) = (TaskId(1), TaskId(2));
+        let (lines, names) = (story::lines(first, second), story::names(first, second));
+        assert_eq!(render(&lines, &names, View::ALL), expected);
     }
 
     #[test]
@@ -130,11 +131,12 @@ sequenceDiagram
     Note over W0: 1.000s FAULT: pause for 10s
 ";
         let lines = story::lines(story::LONG, TaskId(2));
+        let names = story::names(story::LONG, TaskId(2));
         let view = View {
             most: 3,
             task: Some(story::LONG),
         };
-        assert_eq!(render(&lines, view), expected);
+        assert_eq!(render(&lines, &names, view), expected);
     }
 
     #[test]
@@ -149,11 +151,12 @@ sequenceDiagram
     #[test]
     fn a_diagram_of_nothing_has_nobody_in_it() {
         let lines = story::lines(TaskId(1), TaskId(2));
+        let names = story::names(TaskId(1), TaskId(2));
         let none = View {
             most: 0,
             task: None,
         };
-        assert_eq!(render(&lines, none), "sequenceDiagram\n");
-        assert_eq!(render(&[], View::ALL), "sequenceDiagram\n");
+        assert_eq!(render(&lines, &names, none), "sequenceDiagram\n");
+        assert_eq!(render(&[], &names, View::ALL), "sequenceDiagram\n");
     }
 }

@@ -1,8 +1,9 @@
-//! A run's story in forms for people: lines of text, and a sequence diagram.
+//! A run's story in forms for people: lines of text, a sequence diagram, and a page to look at.
 //!
 //! [`Names`] says which task is called what, [`View`] what of the story is shown. Whatever is shown,
 //! a task keeps its name.
 
+pub mod html;
 pub mod mermaid;
 pub mod text;
 
@@ -10,10 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mpcsfaas_core::id::TaskId;
 use mpcsfaas_core::wire::message::TaskRef;
+use mpcsfaas_transport_sim::plan::Plan;
 use mpcsfaas_transport_sim::trace::{Kind, Line};
-
-/// The largest number that is a task's short name as it stands.
-const SMALL: u128 = 99_999;
 
 /// What of a story is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,16 +31,23 @@ impl View {
     };
 
     fn shows(self, line: &Line) -> bool {
-        match (self.task, line.task) {
+        match (self.task, line.tasks.is_empty()) {
             (None, _) => true,
-            (Some(only), Some(task)) => task.task == only,
-            (Some(_), None) => matches!(line.kind, Kind::Fault | Kind::Life),
+            (Some(only), false) => line.tasks.iter().any(|task| task.task == only),
+            (Some(_), true) => matches!(line.kind, Kind::Fault | Kind::Life),
         }
+    }
+
+    /// The task that a line is told of: the one that is followed, or the first of several.
+    fn task(self, line: &Line) -> Option<TaskRef> {
+        let mut tasks = line.tasks.iter();
+        let shown = tasks.find(|task| self.task.is_none_or(|only| task.task == only));
+        shown.copied()
     }
 }
 
-/// Short names of the tasks of a story: `t7`, and `t7.2` for its second attempt.
-#[derive(Clone, Debug)]
+/// Short names of the tasks of a run: `t7`, and `t7.2` for its second attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Names {
     /// The number of each task.
     numbers: BTreeMap<TaskId, u128>,
@@ -50,18 +56,13 @@ pub struct Names {
 }
 
 impl Names {
-    /// Names the tasks of a whole story: by their own numbers if all are small, otherwise counted in
-    /// the order in which they appear.
-    pub fn of(story: &[Line]) -> Names {
-        let mut numbers = BTreeMap::new();
-        for task in story.iter().filter_map(|line| line.task) {
-            let next = numbers.len() as u128 + 1;
-            numbers.entry(task.task).or_insert(next);
-        }
-        let own = numbers.keys().all(|task| task.0 <= SMALL);
-        if own {
-            numbers = numbers.into_keys().map(|task| (task, task.0)).collect();
-        }
+    /// Names the tasks of a plan, as its violations do.
+    pub fn of(plan: &Plan) -> Names {
+        Names::numbered(plan.task_numbers())
+    }
+
+    fn numbered(numbers: BTreeMap<TaskId, u128>) -> Names {
+        let own = numbers.iter().all(|(task, number)| task.0 == *number);
         Names { numbers, own }
     }
 
@@ -85,21 +86,28 @@ impl Names {
 
 /// The part of a story that a view shows.
 struct Shown<'l> {
-    names: Names,
+    names: &'l Names,
+    view: View,
     lines: Vec<&'l Line>,
     /// How many earlier ones there are, beyond the most that are shown.
     left_out: usize,
 }
 
 impl<'l> Shown<'l> {
-    fn of(story: &'l [Line], view: View) -> Shown<'l> {
+    fn of(story: &'l [Line], names: &'l Names, view: View) -> Shown<'l> {
         let mut lines: Vec<&Line> = story.iter().filter(|line| view.shows(line)).collect();
         let left_out = lines.len().saturating_sub(view.most);
         Shown {
-            names: Names::of(story),
+            names,
+            view,
             lines: lines.split_off(left_out),
             left_out,
         }
+    }
+
+    /// What a line is told of, by its short name.
+    fn task(&self, line: &Line) -> Option<String> {
+        self.view.task(line).map(|task| self.names.short(task))
     }
 
     /// `t1 = 0123...` for each task that is shown, by number. Nothing, if the numbers are the tasks'
@@ -108,8 +116,11 @@ impl<'l> Shown<'l> {
         if self.names.own {
             return Vec::new();
         }
-        let tasks = self.lines.iter().filter_map(|line| Some(line.task?.task));
-        let numbered = tasks.filter_map(|task| Some((*self.names.numbers.get(&task)?, task)));
+        let tasks = self.lines.iter().filter_map(|line| self.view.task(line));
+        let numbered = tasks.filter_map(|TaskRef { task, .. }| {
+            let number = self.names.numbers.get(&task)?;
+            Some((*number, task))
+        });
         let legend: BTreeSet<(u128, TaskId)> = numbered.collect();
         let entries = legend.into_iter();
         entries.map(|(n, task)| format!("t{n} = {task}")).collect()
@@ -128,15 +139,32 @@ mod tests {
 
     #[test]
     fn a_task_is_found_by_its_name_and_by_its_uuid() {
-        let names = Names::of(&story::lines(story::LONG, TaskId(2)));
+        let names = story::names(story::LONG, TaskId(2));
         assert_eq!(names.find("t1"), Some(story::LONG));
         assert_eq!(names.find("t2"), Some(TaskId(2)));
         assert_eq!(names.find(&story::LONG.to_string()), Some(story::LONG));
         for unknown in ["t3", "t", "1", "", &TaskId(1).to_string()] {
             assert_eq!(names.find(unknown), None, "{unknown}");
         }
-        let own = Names::of(&story::lines(TaskId(70), TaskId(2)));
+        let own = story::names(TaskId(70), TaskId(2));
         assert_eq!((own.find("t70"), own.find("t1")), (Some(TaskId(70)), None));
+    }
+
+    #[test]
+    fn who_follows_a_task_sees_it_in_a_batch_of_others() {
+        let (first, second) = (TaskId(1), TaskId(2));
+        let mut batch = story::lines(first, second).remove(5);
+        batch.tasks.push(TaskRef {
+            task: second,
+            attempt: 3,
+        });
+        let view = View {
+            task: Some(second),
+            ..View::ALL
+        };
+        assert!(view.shows(&batch));
+        assert_eq!(view.task(&batch), Some(batch.tasks[1]));
+        assert_eq!(View::ALL.task(&batch), Some(batch.tasks[0]));
     }
 }
 
@@ -152,24 +180,35 @@ mod story {
     use mpcsfaas_transport_sim::place::Place::{self, Client, Dispatcher, Store, Worker};
     use mpcsfaas_transport_sim::trace::{Kind, Line};
 
+    use mpcsfaas_transport_sim::plan;
+
+    use super::Names;
+
     pub(super) const LONG: TaskId = TaskId(0x0123_4567_89ab_cdef_0011_2233_4455_6677);
 
     fn line(micros: u64, node: Place, from: Option<Place>, kind: Kind, what: &str) -> Line {
         Line {
             number: 0,
             at: Instant::ZERO + Duration::from_micros(micros),
+            sent: None,
             node,
             from,
             kind,
             what: what.to_owned(),
-            task: None,
+            tasks: Vec::new(),
+            routine: false,
+            waits: false,
             hash: 0,
         }
     }
 
+    pub(super) fn names(first: TaskId, second: TaskId) -> Names {
+        Names::numbered(plan::number([first, second].into_iter()))
+    }
+
     fn about(task: TaskId, attempt: u32, line: Line) -> Line {
-        let task = Some(TaskRef { task, attempt });
-        Line { task, ..line }
+        let tasks = vec![TaskRef { task, attempt }];
+        Line { tasks, ..line }
     }
 
     /// Two tasks; one of them is lost on its way.

@@ -12,14 +12,14 @@ const WIDTH: usize = 120;
 
 /// Tells a story. Tasks have short names such as `t7.2`, the second attempt of `t7`; a legend at the
 /// top says which tasks these are, unless `7` is all there is to say.
-pub fn render(story: &[Line], view: View) -> String {
-    let shown = Shown::of(story, view);
+pub fn render(story: &[Line], names: &Names, view: View) -> String {
+    let shown = Shown::of(story, names, view);
     let mut page = String::new();
     for head in shown.legend().into_iter().chain(shown.gap()) {
         page.push_str(&format!("{head}\n"));
     }
     let rows: Vec<_> = (shown.lines.iter())
-        .map(|line| row(line, &shown.names))
+        .map(|line| row(line, shown.task(line)))
         .collect();
     let mut widths = [0; 5];
     for (columns, _) in &rows {
@@ -33,7 +33,7 @@ pub fn render(story: &[Line], view: View) -> String {
     page
 }
 
-fn row<'l>(line: &'l Line, names: &Names) -> ([String; 5], &'l str) {
+fn row(line: &Line, task: Option<String>) -> ([String; 5], String) {
     let arrow = if line.kind == Kind::Loss { "x-" } else { "<-" };
     let from = line.from.map(|from| format!("{arrow}{from}"));
     let columns = [
@@ -41,9 +41,10 @@ fn row<'l>(line: &'l Line, names: &Names) -> ([String; 5], &'l str) {
         format!("{:?}", line.at),
         format!("{}{}", line.node, from.unwrap_or_default()),
         kind(line.kind).to_owned(),
-        line.task.map_or_else(String::new, |task| names.short(task)),
+        task.unwrap_or_default(),
     ];
-    (columns, &line.what)
+    let waits = if line.waits { " (waits)" } else { "" };
+    (columns, format!("{}{waits}", line.what))
 }
 
 fn kind(kind: Kind) -> &'static str {
@@ -87,6 +88,11 @@ mod tests {
     use super::super::story;
     use super::*;
 
+    fn told(first: TaskId, second: TaskId, view: View) -> String {
+        let (lines, names) = (story::lines(first, second), story::names(first, second));
+        render(&lines, &names, view)
+    }
+
     #[test]
     fn a_run_is_told_in_columns() {
         let expected = "\
@@ -100,15 +106,12 @@ mod tests {
 8  1.000000s  W0       FAULT          pause for 10s
 9  4.000000s  D0       timer          deadline
 ";
-        assert_eq!(
-            render(&story::lines(TaskId(1), TaskId(2)), View::ALL),
-            expected
-        );
+        assert_eq!(told(TaskId(1), TaskId(2), View::ALL), expected);
     }
 
     #[test]
     fn a_legend_tells_the_long_names_of_tasks() {
-        let page = render(&story::lines(story::LONG, TaskId(2)), View::ALL);
+        let page = told(story::LONG, TaskId(2), View::ALL);
         let expected = "\
 t1 = 01234567-89ab-cdef-0011-223344556677
 t2 = 00000000-0000-0000-0000-000000000002
@@ -128,7 +131,7 @@ t2 = 00000000-0000-0000-0000-000000000002
 2 earlier events are left out
 5  0.103000s  W11x-D0  lost   t2.1  Run 1 task
 ";
-        let page = render(&story::lines(story::LONG, TaskId(2)), view);
+        let page = told(story::LONG, TaskId(2), view);
         assert!(page.starts_with(expected), "{page}");
     }
 
@@ -141,11 +144,24 @@ t2 = 00000000-0000-0000-0000-000000000002
                            goes on so it goes on so it goes on so it goes on so it goes on so it goes on
 9  4.000000s  D0  timer    deadline
 ";
-        assert_eq!(render(&lines, View::ALL), expected);
+        let names = story::names(TaskId(1), TaskId(2));
+        assert_eq!(render(&lines, &names, View::ALL), expected);
+    }
+
+    #[test]
+    fn what_waits_says_so() {
+        let mut lines = story::lines(TaskId(1), TaskId(2)).split_off(5);
+        lines[0].waits = true;
+        let page = render(&lines, &story::names(TaskId(1), TaskId(2)), View::ALL);
+        assert!(
+            page.contains("t1.1  Run 1 task; <first> (waits)\n"),
+            "{page}"
+        );
     }
 
     #[test]
     fn nothing_is_told_of_nothing() {
-        assert_eq!(render(&[], View::ALL), "");
+        let names = story::names(TaskId(1), TaskId(2));
+        assert_eq!(render(&[], &names, View::ALL), "");
     }
 }

@@ -5,3 +5,4 @@ mod determinism;
 mod planted;
 mod scenario_files;
 mod seeds;
+mod small_scope;

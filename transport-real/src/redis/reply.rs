@@ -20,6 +20,7 @@ pub struct Malformed(&'static str);
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Shape {
     Done,
+    Opened,
     Function,
     Submitted,
     Claimed,
@@ -39,6 +40,10 @@ pub(super) enum Shape {
 pub(super) fn read(shape: Shape, value: Value) -> Result<Reply, Malformed> {
     Ok(match shape {
         Shape::Done => Reply::Done,
+        Shape::Opened => match value {
+            Value::Nil => Reply::LeaseGone,
+            _ => Reply::Done,
+        },
         Shape::Function => Reply::Function(read_function(value)?),
         Shape::Submitted => Reply::Submitted(letters(value, submitted)?),
         Shape::Claimed => match value {

@@ -17,14 +17,14 @@ macro_rules! scripts {
 
 scripts! {
     SUBMIT: "prelude" "values" "submit";
-    OPEN_LEASE: "prelude" "open_lease";
-    CLAIM: "prelude" "values" "endings" "claim";
+    OPEN_LEASE: "prelude" "close" "open_lease";
+    CLAIM: "prelude" "values" "endings" "close" "claim";
     COMMIT: "prelude" "values" "endings" "commit";
     REQUEUE: "prelude" "values" "endings" "give_back" "requeue";
-    ADOPT: "prelude" "values" "adopt";
-    RENEW: "prelude" "values" "renew";
-    REAP: "prelude" "values" "endings" "give_back" "reap";
-    RELEASE: "prelude" "values" "endings" "give_back" "release";
+    ADOPT: "prelude" "values" "close" "adopt";
+    RENEW: "prelude" "values" "close" "renew";
+    REAP: "prelude" "values" "endings" "give_back" "close" "reap";
+    RELEASE: "prelude" "values" "endings" "give_back" "close" "release";
     CANCEL: "prelude" "values" "endings" "cancel";
     READ: "prelude" "read";
     INSPECT: "prelude" "inspect";

@@ -152,7 +152,7 @@ impl Shard {
     }
 
     fn open_lease(&self, at: Option<WallTime>, incarnation: Incarnation) -> Call {
-        self.run(&script::OPEN_LEASE, at, Shape::Done)
+        self.run(&script::OPEN_LEASE, at, Shape::Opened)
             .arg(text::incarnation(incarnation))
             .arg(millis(self.config.lease))
     }

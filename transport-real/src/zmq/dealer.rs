@@ -5,6 +5,8 @@ use mpcsfaas_core::timing::FRAME_LIMIT;
 use mpcsfaas_core::wire::message::FromWorker;
 use mpcsfaas_core::wire::native;
 use mpcsfaas_core::worker::Input;
+use rand::Rng;
+use rand::rngs::StdRng;
 use tokio::sync::mpsc;
 
 use super::socket::{Endpoint, Event, Frames, Socket};
@@ -15,12 +17,18 @@ use crate::work::Dial;
 pub struct DealerDial<E> {
     worker: WorkerId,
     endpoint: E,
+    names: StdRng,
 }
 
 impl<E> DealerDial<E> {
-    /// Dials `endpoint` as this worker.
-    pub fn new(worker: WorkerId, endpoint: E) -> DealerDial<E> {
-        DealerDial { worker, endpoint }
+    /// Dials `endpoint` as this worker. A part of each connection's identity comes from `names`:
+    /// nobody can be there first under a name that nobody can guess.
+    pub fn new(worker: WorkerId, endpoint: E, names: StdRng) -> DealerDial<E> {
+        DealerDial {
+            worker,
+            endpoint,
+            names,
+        }
     }
 }
 
@@ -31,7 +39,8 @@ impl<E: Endpoint> Dial for DealerDial<E> {
         inputs: mpsc::Sender<Input>,
     ) -> mpsc::UnboundedSender<FromWorker> {
         let (messages, outgoing) = mpsc::unbounded_channel();
-        let identity = format!("{}.{session}", self.worker);
+        let name: u64 = self.names.random();
+        let identity = format!("{}.{session}.{name:016x}", self.worker);
         let endpoint = self.endpoint.clone();
         tokio::spawn(async move {
             match endpoint.connect(&identity).await {

@@ -23,31 +23,19 @@ pub struct Router {
     pub outgoing: mpsc::UnboundedSender<Outgoing>,
 }
 
-/// Binds `endpoint` (such as `tcp://127.0.0.1:5555`) and starts the task that owns the socket. It
-/// puts what workers say into `inputs`, and ends when the outgoing side or the inputs are closed.
-///
-/// # Errors
-/// The endpoint cannot be bound.
-#[cfg(not(madsim))]
-pub async fn bind(endpoint: &str, inputs: mpsc::Sender<Input>) -> Result<Router, super::BindError> {
-    use zeromq::Socket as _;
-
-    let mut socket = zeromq::RouterSocket::new();
-    let bound = socket
-        .bind(endpoint)
-        .await
-        .map_err(|source| super::BindError {
-            endpoint: endpoint.to_owned(),
-            source,
-        })?;
-    let socket = super::tcp::Router::new(socket);
-    Ok(own(socket, bound.to_string(), inputs))
-}
-
-/// Starts the task that owns a bound ROUTER.
-pub fn own(socket: impl Socket, endpoint: String, inputs: mpsc::Sender<Input>) -> Router {
+/// Starts the task that owns a bound ROUTER. It puts what workers say into `inputs`, and ends when the
+/// outgoing side or the inputs are closed; then it drops `guard`.
+pub fn own(
+    socket: impl Socket,
+    guard: impl Send + 'static,
+    endpoint: String,
+    inputs: mpsc::Sender<Input>,
+) -> Router {
     let (outgoing, messages) = mpsc::unbounded_channel();
-    tokio::spawn(serve(socket, inputs, messages));
+    tokio::spawn(async move {
+        serve(socket, inputs, messages).await;
+        drop(guard);
+    });
     Router { endpoint, outgoing }
 }
 

@@ -44,6 +44,9 @@ pub struct Pipe {
     pub down: Lane,
     /// Whether the bound side knows the identity.
     pub known: bool,
+    /// Whether another has its identity: what it sends is not read, and the bound side closes it
+    /// once it has sent what it has for it.
+    pub replaced: bool,
     /// Whether the worker's side is open.
     pub worker_open: bool,
     /// Whether the dispatcher's side is open.
@@ -57,14 +60,42 @@ pub struct Pipes {
     free: Vec<u32>,
 }
 
-impl Lane {
-    /// A lane that is empty at this time.
-    pub fn new(now: Instant) -> Lane {
-        Lane {
+impl Pipe {
+    /// A connection that a DEALER makes now, of nobody's and to nobody's place.
+    pub fn new(now: Instant, identity: Bytes) -> Pipe {
+        let lane = Lane {
             last: now,
             under_way: 0,
             lost: false,
+        };
+        Pipe {
+            identity,
+            lock_step: false,
+            worker: 0,
+            worker_life: 0,
+            session: 0,
+            dispatcher: 0,
+            dispatcher_life: 0,
+            up: lane,
+            down: lane,
+            known: false,
+            replaced: false,
+            worker_open: true,
+            dispatcher_open: true,
         }
+    }
+
+    /// Whether the bound side has nothing to do with it any more but to close it.
+    pub fn is_left_over(&self) -> bool {
+        self.replaced && self.dispatcher_open && self.down.under_way == 0
+    }
+}
+
+impl Lane {
+    /// Takes out a message that has come. Says whether it came intact.
+    pub fn take(&mut self) -> bool {
+        self.under_way -= 1;
+        !self.lost
     }
 
     /// Takes in a message that would arrive at `at`; says when it does.

@@ -5,6 +5,8 @@
 
 mod choice;
 mod error;
+mod exhaust;
+mod page;
 mod replay;
 mod report;
 mod run;
@@ -43,7 +45,8 @@ enum Kind {
     ///
     /// The same seed in the same mode is the same run, event by event: the hash in the last line says
     /// so. Ends with 0 if every promise was kept, or if the promise broke that the file's `[expect]`
-    /// says. With --mermaid alone, all else is printed as comments of the diagram.
+    /// says. With --mermaid alone, all else is printed as comments of the diagram. With --html the run,
+    /// and what is left of it after shrinking if it fails, are a page for a browser.
     Replay(replay::ReplayArgs),
     /// Make a failure small: the fewest submits, faults and twists that break the same promise.
     ///
@@ -64,6 +67,15 @@ enum Kind {
     /// its model and ours in the same conditions. With options: one condition, of your own. Ends with
     /// 1 if a task of ours waits for longer than the protocol allows, or a promise is broken.
     Stall(stall::StallArgs),
+    /// Search a small world exhaustively: every order of what may happen in it, up to a depth.
+    ///
+    /// A step is a message, an answer of the store, a deadline, a Python child that ends, or a fault.
+    /// All states at one distance from the beginning are looked at before any that is further, and
+    /// every promise is judged on the way to each. First one fault may strike, then two, then all,
+    /// in equal shares of the time. Ends with 1 at the first broken promise, with the shortest way
+    /// to it. But for the rates, what is printed of the same depth is the same with any number of
+    /// threads.
+    Exhaust(exhaust::ExhaustArgs),
 }
 
 /// Carries out `mpcsfaas sim`. It computes and never waits, so it needs no runtime.
@@ -77,6 +89,7 @@ pub fn run(args: &SimArgs) -> Result<ExitCode, SimError> {
         Kind::Shrink(args) => shrink::run(args),
         Kind::Scenarios(args) => scenarios::run(args),
         Kind::Stall(args) => stall::run(args),
+        Kind::Exhaust(args) => exhaust::run(args),
     }
 }
 

@@ -7,13 +7,14 @@ use std::time::Instant;
 use clap::{ArgGroup, Args};
 use mpcsfaas_sim_tests::run::{Case, Run};
 use mpcsfaas_sim_tests::scenario_file::Expect;
+use mpcsfaas_sim_tests::shrink::Budget;
 use serde_json::{Value, json};
 
 use super::report::{Pace, object, print, violation_json};
-use super::shrink::smallest;
+use super::shrink::{Smallest, smallest};
 use super::story::{Story, StoryArgs};
 use super::target::{Setting, Target, seed};
-use super::{SimError, exit_code};
+use super::{SimError, exit_code, page};
 
 /// Arguments of `mpcsfaas sim replay`.
 #[derive(Debug, Args)]
@@ -32,6 +33,11 @@ pub(super) struct ReplayArgs {
     /// Shrink the failure first.
     #[arg(long)]
     shrunk: bool,
+    /// Also write a page to FILE that shows the run as a picture, for a browser.
+    ///
+    /// If a promise is broken, it shows the shrunk run, too. It is one file, and asks for no other.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -45,18 +51,16 @@ impl ReplayArgs {
         }
     }
 
-    fn case(&self, target: &Target) -> Result<Case, SimError> {
-        let case = match self.shrunk {
-            true => {
-                let found = smallest(target, self.setting)?;
-                Case::of_plan(&found.shrunk.plan).with(self.setting.tampers())
-            }
-            false => target.case(self.setting),
+    fn case(&self, target: &Target, smallest: Option<&Smallest>) -> Case {
+        let case = match smallest {
+            Some(found) => found.case(self.setting),
+            None => target.case(self.setting),
         };
-        Ok(match self.story.is_wanted() {
-            true => case.told(),
-            false => case,
-        })
+        match (self.html.is_some(), self.story.is_wanted()) {
+            (true, _) => case.told().kept(),
+            (false, true) => case.told(),
+            (false, false) => case,
+        }
     }
 
     /// Prints what is not the story. A diagram that stands alone is to be drawn as it is printed.
@@ -77,11 +81,13 @@ impl ReplayArgs {
 pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, SimError> {
     let target = args.target()?;
     args.say(&target.head(args.setting))?;
-    let case = args.case(&target)?;
+    let shrink = || smallest(&target, args.setting, Budget::default());
+    let smallest = args.shrunk.then(shrink).transpose()?;
+    let case = args.case(&target, smallest.as_ref());
     let began = Instant::now();
     let run = case.run();
     let pace = Pace::of(&run, began.elapsed());
-    let story = args.story.tell(&run.story)?;
+    let story = args.story.tell(&run)?;
     let verdict = Verdict::of(&target, &run);
     if args.json {
         print(&format!(
@@ -93,6 +99,11 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, SimError> {
         print(&story.diagram.unwrap_or_default())?;
         args.say(&idle(&run))?;
         args.say(&format!("{}\n{pace}\n", verdict.text))?;
+    }
+    // Printed first: it is not lost if the page cannot be written.
+    if let Some(path) = &args.html {
+        page::write(path, &target, args.setting, &run, smallest)?;
+        args.say(&format!("page: {}\n", path.display()))?;
     }
     Ok(exit_code(verdict.well))
 }
@@ -153,6 +164,7 @@ fn as_json(
     fields.extend(object(json!({
         "violation": run.violation.as_ref().map(violation_json),
         "as_expected": verdict.well,
+        "html": args.html,
     })));
     fields.extend(pace.json());
     fields.extend(story.json());

@@ -87,7 +87,7 @@ impl Played {
     fn of(args: &StoryArgs, scenario: Scenario, mode: Mode) -> Result<Played, SimError> {
         let setup = scenario.with_fault(mode);
         let tell = |case: Case| match args.is_wanted() {
-            true => args.tell(&case.told().run().story),
+            true => args.tell(&case.told().run()),
             false => Ok(Story::default()),
         };
         let case = || Case::of_plan(&setup.plan);

@@ -39,7 +39,8 @@ pub(super) fn run(args: &ShrinkArgs) -> Result<ExitCode, SimError> {
     if !args.json {
         print(&target.head(args.setting))?;
     }
-    let found = Found::of(args, smallest(&target, args.setting)?);
+    let found = smallest(&target, args.setting, Budget::default())?;
+    let found = Found::of(args, found);
     // Printed first: it is not lost if it cannot be written.
     print(&match args.json {
         true => format!("{}\n", found.json(&target)),
@@ -58,7 +59,11 @@ pub(super) struct Smallest {
 }
 
 /// Shrinks a target.
-pub(super) fn smallest(target: &Target, setting: Setting) -> Result<Smallest, SimError> {
+pub(super) fn smallest(
+    target: &Target,
+    setting: Setting,
+    budget: Budget,
+) -> Result<Smallest, SimError> {
     let began = Instant::now();
     let run = target.case(setting).recorded().run();
     let mut pace = Pace::of(&run, Duration::ZERO);
@@ -76,7 +81,7 @@ pub(super) fn smallest(target: &Target, setting: Setting) -> Result<Smallest, Si
         return Err(SimError::Differs { first, second });
     }
     let same = |plan: &Plan| violation(plan).filter(|found| is_same(&first, found));
-    let shrunk = shrink(&plan, same, Budget::default());
+    let shrunk = shrink(&plan, same, budget);
     violation(&shrunk.plan);
     pace.took = began.elapsed();
     Ok(Smallest {
@@ -180,6 +185,11 @@ impl Found<'_> {
 }
 
 impl Smallest {
+    /// The smallest plan, to run it.
+    pub(super) fn case(&self, setting: Setting) -> Case {
+        Case::of_plan(&self.shrunk.plan).with(setting.tampers())
+    }
+
     /// How the smallest plan fails.
     fn left(&self) -> &Violation {
         self.shrunk.violation.as_ref().unwrap_or(&self.first)

@@ -1,8 +1,8 @@
 //! The story of a run: which form is asked for, and how much of it.
 
 use clap::{ArgGroup, Args};
+use mpcsfaas_sim_tests::run::Run;
 use mpcsfaas_sim_tests::trace::{Names, View, mermaid, text};
-use mpcsfaas_sim_tests::world::trace::Line;
 use serde_json::{Map, Value, json};
 
 use super::SimError;
@@ -42,8 +42,8 @@ impl StoryArgs {
         self.mermaid && !self.trace
     }
 
-    pub(super) fn tell(&self, lines: &[Line]) -> Result<Story, SimError> {
-        let names = Names::of(lines);
+    pub(super) fn tell(&self, run: &Run) -> Result<Story, SimError> {
+        let (lines, names) = (&run.story, Names::of(&run.plan));
         let find = |name: &String| {
             let task = names.find(name);
             task.ok_or_else(|| SimError::NoTask(name.clone()))
@@ -54,8 +54,8 @@ impl StoryArgs {
             most: self.last.unwrap_or(most),
         };
         Ok(Story {
-            text: (self.trace).then(|| text::render(lines, view(View::ALL.most))),
-            diagram: (self.mermaid).then(|| mermaid::render(lines, view(mermaid::MOST))),
+            text: (self.trace).then(|| text::render(lines, &names, view(View::ALL.most))),
+            diagram: (self.mermaid).then(|| mermaid::render(lines, &names, view(mermaid::MOST))),
         })
     }
 }

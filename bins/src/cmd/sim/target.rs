@@ -45,7 +45,8 @@ const MODES: [Choice<Mode>; 4] = [
     ),
 ];
 
-fn bugs() -> impl Iterator<Item = Choice<Bug>> {
+/// Planted bugs, for an argument.
+pub(super) fn bugs() -> impl Iterator<Item = Choice<Bug>> {
     bugs::ALL.into_iter().map(|bug| (bug.name, bug.what, bug))
 }
 
@@ -124,6 +125,20 @@ impl Target {
         match self {
             Target::Seed(seed) => setting.case(*seed),
             Target::File(_, scenario) => Case::of_plan(&scenario.plan).with(setting.tampers()),
+        }
+    }
+
+    /// The one command that runs it again.
+    pub(super) fn replay(&self, setting: Setting) -> String {
+        match self {
+            Target::Seed(seed) => setting.replay(*seed),
+            Target::File(path, _) => {
+                format!(
+                    "mpcsfaas sim replay {}{}",
+                    path.display(),
+                    setting.bug_flag()
+                )
+            }
         }
     }
 

@@ -188,6 +188,20 @@ fn the_safety_net_leaves_alone_what_is_known_here() {
 }
 
 /// The lease runs out at the store and somebody closes it.
+#[test]
+fn an_opening_that_comes_too_late_means_the_next_incarnation() {
+    let mut env = TestEnv::new();
+    lose_lease(&mut env);
+    let incarnation = ME.next();
+    env.at_store(Op::OpenLease { incarnation });
+    env.at_store(Op::Release { incarnation });
+    env.wait(secs(4));
+    assert_eq!(env.dispatcher.incarnation(), incarnation.next());
+    env.join(1, 1);
+    env.submit(1);
+    assert_eq!(env.given(1), tasks([1]));
+}
+
 fn lose_lease(env: &mut TestEnv) {
     let late = WallTime(env.wall().0 + 60_000);
     env.store.apply(late, Op::Reap);

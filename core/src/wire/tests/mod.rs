@@ -4,6 +4,7 @@ mod golden;
 mod json;
 mod limits;
 mod native;
+mod zmtp;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -128,3 +128,14 @@ fn a_dispatcher_with_no_patience_is_given_some() {
     env.wait(ms(19));
     assert!(env.worker.is_welcome());
 }
+
+#[test]
+fn a_dispatcher_that_never_wants_to_hear_anything_is_no_end_of_the_worker() {
+    let mut env = TestEnv::starting(1, Flow::Push);
+    env.ready(0);
+    env.welcome_with(Duration::MAX, secs(3));
+    assert!(env.worker.is_welcome());
+    env.give(&tasks([1]));
+    env.reply(task(1));
+    assert_eq!(env.results().len(), 1);
+}

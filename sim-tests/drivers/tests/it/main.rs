@@ -10,7 +10,7 @@ use mpcsfaas_transport_sim::plan::{Fault, Trouble};
 use mpcsfaas_transport_sim::{Knobs, Place};
 
 /// Within so many seeds each planted mistake is found.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 60;
 
 fn shown(run: &Run) -> (u64, u64, u64, Option<String>) {
     let violation = run.violation.as_ref().map(ToString::to_string);

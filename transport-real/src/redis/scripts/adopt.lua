@@ -1,7 +1,8 @@
 -- ARGV: 2 incarnation; then task, attempt, session, worker each.
 -- Answers a letter each: done (O) or Stale; nil without a live lease.
 local incarnation = ARGV[2]
-if not is_live(call('HGET', shard .. 'lease:' .. incarnation, 'expires_at')) then return false end
+local expires_at = call('HGET', shard .. 'lease:' .. incarnation, 'expires_at')
+if not has_live_lease(incarnation, expires_at) then return false end
 
 local function adopt(task, attempt, session, worker)
   local key = shard .. 'task:' .. task

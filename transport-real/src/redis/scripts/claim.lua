@@ -4,7 +4,7 @@
 local incarnation, number, max = ARGV[3], ARGV[4], tonumber(ARGV[5])
 local lease = shard .. 'lease:' .. incarnation
 local kept = call('HMGET', lease, 'expires_at', 'claim_number', 'claim_answer')
-if not is_live(kept[1]) then return false end
+if not has_live_lease(incarnation, kept[1]) then return false end
 
 local claimed, count = {}, 0
 local function add(task, attempt, spec, params, losses)

@@ -7,9 +7,8 @@ table.sort(dispatchers)
 -- First close the leases: from here on their owners can claim and adopt nothing.
 local orphaned = {}
 for i = 1, #dispatchers do
-  local lease = shard .. 'lease:' .. dispatchers[i]
-  if not is_live(call('HGET', lease, 'expires_at')) then
-    call('DEL', lease)
+  local expires_at = call('HGET', shard .. 'lease:' .. dispatchers[i], 'expires_at')
+  if not has_live_lease(dispatchers[i], expires_at) then
     orphaned[#orphaned + 1] = dispatchers[i]
   end
 end

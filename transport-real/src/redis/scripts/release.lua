@@ -1,6 +1,6 @@
 -- ARGV: 5 the reason, 6 its effects, 7 incarnation. Answers how many tasks were given back.
 local dispatcher = ARGV[7]
-call('DEL', shard .. 'lease:' .. dispatcher)
+close(dispatcher)
 call('SREM', shard .. 'dispatchers', dispatcher)
 local tasks = call('HKEYS', shard .. 'owned:' .. dispatcher)
 local given = 0

@@ -2,7 +2,7 @@
 -- Answers the owned tasks as task, "<attempt> <seat>" each; nil without a live lease.
 local incarnation = ARGV[2]
 local lease = shard .. 'lease:' .. incarnation
-if not is_live(call('HGET', lease, 'expires_at')) then return false end
+if not has_live_lease(incarnation, call('HGET', lease, 'expires_at')) then return false end
 call('SADD', shard .. 'dispatchers', incarnation)
 call('HSET', lease, 'expires_at', now + tonumber(ARGV[3]), 'report', ARGV[4])
 for i = 5, #ARGV, 3 do

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mpcsfaas_core::id::{FunctionId, Incarnation, TaskId, WorkerId, WorkerKey};
 use mpcsfaas_core::store::op::{
-    Adoption, Claim, Commit, EndReason, Mode, Placement, Report, Requeue, Submission,
+    Adoption, CLOSED_MEMORY, Claim, Commit, EndReason, Mode, Placement, Report, Requeue, Submission,
 };
 use mpcsfaas_core::store::{Op, Store};
 use mpcsfaas_core::task::{FailureKind, Options, Outcome, Status};
@@ -315,6 +315,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Expire),
         6 => (0u64..6_000).prop_map(|millis| Step::Pause(Duration::from_millis(millis))),
         1 => Just(Step::Pause(Duration::from_secs(10))),
+        1 => Just(Step::Pause(CLOSED_MEMORY)),
         4 => (0usize..8).prop_map(Step::Again),
     ]
 }
