@@ -109,13 +109,14 @@ impl List {
         let strange = pipe.heard_by.is_some_and(|life| life != dispatcher.life);
         if pipe.dispatcher_open && (dispatcher.process.is_none() || strange) {
             self.due(above, Move::Refuse(index));
-        } else if pipe.dispatcher_open && dispatcher.standing.is_up() {
-            if let Some(first) = pipe.up.front() {
-                self.due(above, Move::Up(index));
-                let torn = matches!(pipe.up.back(), Some(Up::End { in_order: false }));
-                if torn && matches!(first, Up::Message(_)) {
-                    self.due(above, Move::UpLost(index));
-                }
+        } else if let Some(first) = pipe.up.front()
+            && pipe.dispatcher_open
+            && dispatcher.standing.is_up()
+        {
+            self.due(above, Move::Up(index));
+            let torn = matches!(pipe.up.back(), Some(Up::End { in_order: false }));
+            if torn && matches!(first, Up::Message(_)) {
+                self.due(above, Move::UpLost(index));
             }
         }
         if !pipe.worker_open {

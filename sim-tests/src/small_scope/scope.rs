@@ -82,14 +82,24 @@ pub(super) enum Fault {
 }
 
 impl Faults {
+    /// Nothing goes wrong.
+    pub const NONE: Faults = Faults {
+        cuts: 0,
+        crashes: 0,
+        pauses: 0,
+        losses: 0,
+        leaves: 0,
+        in_all: 0,
+    };
+
     /// One of each, but that nobody leaves.
     pub const ONE_EACH: Faults = Faults {
         cuts: 1,
         crashes: 1,
         pauses: 1,
         losses: 1,
-        leaves: 0,
         in_all: 4,
+        ..Faults::NONE
     };
 
     /// The most that can strike, if each kind strikes as often as it may.
