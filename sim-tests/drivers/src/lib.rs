@@ -17,10 +17,10 @@
 //!   history, hash ─▶ judges of sim-tests    gate: links that are shut, connections that are cut
 //! ```
 //!
-//! Reading order: [`run`] (a seed, a thread, the judges), `knobs` (what a seed draws), `world` (who
+//! Reading order: `run` (a seed, a thread, the judges), `knobs` (what a seed draws), `world` (who
 //! is there), `process` (put together as `bins` does it), `client`; `line`, `gate`, `sockets`,
 //! `home`, `pipe`, `children` (what is behind the seams); `trouble` (what goes wrong); `watched`,
-//! `watch` (what is seen of it), `storm` (the drivers' own promise); [`bugs`] (planted mistakes).
+//! `watch` (what is seen of it), `storm` (the drivers' own promise); `bugs` (planted mistakes).
 //! Why it is built so, and what is not modelled, is in `docs/adr/0011-drivers-under-madsim.md`.
 #![cfg(madsim)]
 
