@@ -26,7 +26,7 @@ impl Clock {
     /// The same instant as tokio's timers name it.
     pub fn to_tokio(&self, at: Instant) -> tokio::time::Instant {
         let offset = std::time::Duration::from_nanos(at.as_nanos());
-        tokio::time::Instant::from_std(self.origin + offset)
+        (self.origin + offset).into()
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use mpcsfaas_core::dispatcher::{Config, Dispatcher, Input, Output, Peer};
+use mpcsfaas_core::dispatcher::{Input, Output, Peer};
+use mpcsfaas_core::machine::Machine;
 use mpcsfaas_core::store::{Notice, Op, RequestId};
 use mpcsfaas_core::wire::json;
 use mpcsfaas_core::wire::message::FromDispatcher;
@@ -31,19 +32,18 @@ pub enum OutgoingMessage {
     Legacy(json::ToWorker),
 }
 
-/// Runs a dispatcher until it has drained.
+/// Runs a dispatcher, whose time is that of `clock`, until it has drained.
 ///
 /// `inputs` is where the transport puts what workers say; a `DrainRequested` in it begins the end.
 /// `outgoing` is what the dispatcher says to workers. Its length is bounded by the protocol: runs
 /// by credit, acknowledgements by runs, beats by the silence that ends a session.
 pub async fn run(
-    config: Config,
+    dispatcher: impl Machine<Input = Input, Output = Output>,
+    clock: Clock,
     store: StoreHandle,
     (inputs_in, inputs): (mpsc::Sender<Input>, mpsc::Receiver<Input>),
     outgoing: mpsc::UnboundedSender<Outgoing>,
 ) {
-    let clock = Clock::start();
-    let dispatcher = Dispatcher::new(config, clock.now());
     let listeners = [
         tokio::spawn(watch_link(store.clone(), inputs_in.clone())),
         tokio::spawn(hear_doorbell(store.clone(), inputs_in.clone())),

@@ -17,10 +17,13 @@
 pub mod clock;
 pub mod dispatch;
 pub mod drive;
+#[cfg(not(madsim))]
 pub mod embedded;
+#[cfg(not(madsim))]
 pub mod http;
 pub mod local;
 pub mod python;
+#[cfg(not(madsim))]
 pub mod redis;
 pub mod store;
 pub mod work;

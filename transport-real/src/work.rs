@@ -3,14 +3,14 @@
 use std::ops::ControlFlow;
 
 use mpcsfaas_core::id::Session;
+use mpcsfaas_core::machine::Machine;
 use mpcsfaas_core::wire::message::FromWorker;
-use mpcsfaas_core::worker::child::ChildFact;
-use mpcsfaas_core::worker::{Config, Input, Output, Worker};
+use mpcsfaas_core::worker::child::{ChildFact, ChildOrder};
+use mpcsfaas_core::worker::{Input, Output};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
-use crate::drive::{INPUT_BACKLOG, drive};
-use crate::python::{Pool, PoolConfig, StartError};
+use crate::drive::drive;
 
 /// Makes connections to a dispatcher.
 ///
@@ -26,21 +26,19 @@ pub trait Dial: Send {
     ) -> mpsc::UnboundedSender<FromWorker>;
 }
 
-/// Runs a worker until it has drained. A `DrainRequested` put into `inputs` begins the end.
+/// Runs a worker, whose time is that of `clock`, until it has drained. A `DrainRequested` put into
+/// `inputs` begins the end.
 ///
-/// # Errors
-/// The pool of Python children cannot be set up.
+/// `command` carries out an order for a Python child and must not block; what comes of it is among
+/// the `facts`.
 pub async fn run(
-    config: Config,
-    pool: PoolConfig,
+    worker: impl Machine<Input = Input, Output = Output>,
+    clock: Clock,
+    (mut command, facts): (impl FnMut(ChildOrder), mpsc::Receiver<ChildFact>),
     mut dial: impl Dial,
     (inputs_in, inputs): (mpsc::Sender<Input>, mpsc::Receiver<Input>),
-) -> Result<(), StartError> {
-    let clock = Clock::start();
-    let (facts_in, facts) = mpsc::channel(INPUT_BACKLOG);
-    let mut pool = Pool::start(pool, facts_in)?;
-    let children = tokio::spawn(bring_facts(facts, inputs_in.clone()));
-    let worker = Worker::new(config, clock.now());
+) {
+    let bringer = tokio::spawn(bring_facts(facts, inputs_in.clone()));
     let mut connection: Option<mpsc::UnboundedSender<FromWorker>> = None;
     drive(worker, clock, inputs, |output| {
         match output {
@@ -54,14 +52,13 @@ pub async fn run(
                     let _ = connection.send(message);
                 }
             }
-            Output::Child(order) => pool.obey(order),
+            Output::Child(order) => command(order),
             Output::Exit => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())
     })
     .await;
-    children.abort();
-    Ok(())
+    bringer.abort();
 }
 
 async fn bring_facts(mut facts: mpsc::Receiver<ChildFact>, inputs: mpsc::Sender<Input>) {

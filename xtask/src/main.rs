@@ -5,6 +5,7 @@
 //! | `main.rs` | reads the command line and dispatches |
 //! | `test.rs` | `cargo xtask test`: the steps that CI runs, in order |
 //! | `tidy.rs` | `cargo xtask tidy`: the house rules that no lint knows |
+//! | `sim_drivers.rs` | `cargo xtask sim-drivers`: the async drivers under madsim |
 //! | `bench.rs` | `cargo xtask bench`: throughput and latency of each mode |
 //! | `fuzz.rs` | `cargo xtask fuzz`: the fuzz targets, where there is what that needs |
 //! | `workspace.rs` | where things are, and cargo itself |
@@ -21,6 +22,7 @@ mod process;
 mod python;
 mod report;
 mod servers;
+mod sim_drivers;
 mod test;
 mod tidy;
 mod workspace;
@@ -38,6 +40,9 @@ Commands:
                     (with names of steps: only these); the step `browser` needs Chromium,
                     and says that it was not run where there is none
   tidy              only the house rules: file headers, lengths, arrows between crates
+  sim-drivers [OPTIONS]
+                    the async drivers over a simulated clock and network, 200 seeds
+                    (--help lists the options)
   bench [OPTIONS]   tasks a second and latency of each mode, release build
   fuzz [OPTIONS]    fuzzes each target; needs cargo-fuzz and a nightly compiler, and without
                     them ends with exit code 3
@@ -91,6 +96,7 @@ fn dispatch(screen: &Screen, arguments: &[String]) -> Result<(), Error> {
             screen.done("tidy");
             Ok(())
         }
+        "sim-drivers" => sim_drivers::run(&Workspace::find()?, rest),
         "bench" => bench::run(screen, &Workspace::find()?, &bench::Options::parse(rest)?),
         "fuzz" => fuzz::run(screen, &Workspace::find()?, &fuzz::Options::parse(rest)?),
         "help" | "--help" | "-h" => {

@@ -9,6 +9,7 @@ use crate::process;
 use crate::python::Python;
 use crate::report::{Error, Screen, Table, human};
 use crate::servers::{Launcher, Mode, REDIS_SERVER, Shape, find_redis};
+use crate::sim_drivers;
 use crate::tidy;
 use crate::workspace::Workspace;
 
@@ -47,6 +48,7 @@ const STEPS: &[(&str, Run)] = &[
     ("fuzz-corpus", fuzz_corpus),
     ("doc-tests", doc_tests),
     ("docs", docs),
+    ("sim-drivers", |bench| sim_drivers::test(&bench.workspace)),
     ("client", client),
     ("end-to-end", end_to_end),
     ("browser", browser),

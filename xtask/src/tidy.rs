@@ -3,7 +3,7 @@
 //! - A Rust file opens with `//!`, has at most 600 lines, and is not called `utils` and the like.
 //! - The core names no async runtime, no `async fn` and no clock of the standard library.
 //! - A test waits for a condition, it does not sleep. A loop that polls lives in a file `wait.rs`.
-//! - Dependencies between crates point down only.
+//! - Dependencies between crates point down only; the two transports meet under madsim only.
 
 use std::path::Path;
 use std::process::Command;
@@ -19,12 +19,25 @@ const MAX_LINES: usize = 600;
 /// Names that say nothing about what is in a file.
 const EMPTY_NAMES: [&str; 6] = ["utils", "util", "common", "helpers", "helper", "manager"];
 
+/// The one crate in which the two transports meet: it runs the drivers of the one over the models of
+/// the other. In an ordinary build it is empty and depends on nothing.
+const MADSIM_ONLY: &str = "sim-tests/drivers";
+
 /// Which crates of this workspace each folder's crate may depend on.
 const ARROWS: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("transport-real", &["mpcsfaas-core"]),
     ("transport-sim", &["mpcsfaas-core"]),
     ("sim-tests", &["mpcsfaas-core", "mpcsfaas-transport-sim"]),
+    (
+        MADSIM_ONLY,
+        &[
+            "mpcsfaas-core",
+            "mpcsfaas-transport-real",
+            "mpcsfaas-transport-sim",
+            "mpcsfaas-sim-tests",
+        ],
+    ),
     (
         "bins",
         &[
@@ -151,12 +164,29 @@ fn check_arrows(path: &str, text: &str, findings: &mut Vec<String>) {
         ));
         return;
     };
+    if folder == MADSIM_ONLY
+        && let Some(section) = sections(text).find(|section| is_for_every_build(section))
+    {
+        findings.push(format!("{path}: [{section}] is not only for cfg(madsim)"));
+    }
     for (dependency, for_tests) in own_dependencies(text) {
         let excepted = for_tests && (folder, dependency) == TESTS_ARROW;
         if !allowed.contains(&dependency) && !excepted {
             findings.push(format!("{path}: {folder} must not depend on {dependency}"));
         }
     }
+}
+
+/// The names of a manifest's sections.
+fn sections(manifest: &str) -> impl Iterator<Item = &str> {
+    manifest
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix('[')?.strip_suffix(']'))
+}
+
+/// Whether a section has dependencies that an ordinary build has, too.
+fn is_for_every_build(section: &str) -> bool {
+    section.contains("dependencies") && !section.starts_with("target.'cfg(madsim)'.")
 }
 
 /// The crates of this workspace that a manifest depends on, for tests and builds too, and whether
@@ -262,5 +292,17 @@ mod tests {
             );
         }
         assert_eq!(arrows("another/Cargo.toml", "[package]\n").len(), 1);
+    }
+
+    #[test]
+    fn the_transports_meet_under_madsim_only() {
+        let met = |section: &str| {
+            let manifest = format!("[{section}]\nmpcsfaas-transport-real.workspace = true\n");
+            arrows("sim-tests/drivers/Cargo.toml", &manifest).len()
+        };
+        assert_eq!(met("target.'cfg(madsim)'.dependencies"), 0);
+        assert_eq!(met("dependencies"), 1);
+        assert_eq!(met("dev-dependencies"), 1);
+        assert_eq!(met("target.'cfg(unix)'.dependencies"), 1);
     }
 }

@@ -3,17 +3,19 @@
 use std::net::IpAddr;
 
 use clap::{Args, ValueEnum};
-use mpcsfaas_core::dispatcher::{Config, Input};
+use mpcsfaas_core::dispatcher::{Config, Dispatcher, Input};
 use mpcsfaas_core::id::{Incarnation, WorkerId};
 use mpcsfaas_core::store::op::Mode;
 use mpcsfaas_core::wire::message::Flow;
+use mpcsfaas_transport_real::clock::Clock;
+use mpcsfaas_transport_real::dispatch::{self, Outgoing};
 use mpcsfaas_transport_real::drive::INPUT_BACKLOG;
+use mpcsfaas_transport_real::local;
 use mpcsfaas_transport_real::python::environment::EnvironmentError;
 use mpcsfaas_transport_real::redis::BadUrl;
 use mpcsfaas_transport_real::store::StoreHandle;
 use mpcsfaas_transport_real::zmq::guard::Limits;
-use mpcsfaas_transport_real::zmq::{BindError, router};
-use mpcsfaas_transport_real::{dispatch, local};
+use mpcsfaas_transport_real::zmq::{BindError, router, tcp};
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -162,10 +164,7 @@ pub async fn run_local(
         let _ = left.send(Input::DrainRequested).await;
         result
     };
-    let (result, ()) = tokio::join!(
-        work,
-        dispatch::run(config, store, (inputs_in, inputs), outgoing)
-    );
+    let (result, ()) = tokio::join!(work, dispatch(config, store, (inputs_in, inputs), outgoing));
     result
 }
 
@@ -184,7 +183,7 @@ impl Remote {
     /// It cannot be bound.
     pub async fn bind(config: Config, endpoint: &str, limits: Limits) -> Result<Remote, BindError> {
         let inputs = mpsc::channel(INPUT_BACKLOG);
-        let router = router::bind(endpoint, limits, inputs.0.clone()).await?;
+        let router = tcp::bind(endpoint, limits, inputs.0.clone()).await?;
         let mode = config.mode.as_str();
         tracing::info!(
             "dispatcher in {mode} mode; workers connect to {}",
@@ -218,7 +217,18 @@ impl Remote {
             leave.await;
             let _ = inputs_in.send(Input::DrainRequested).await;
         });
-        dispatch::run(self.config, store, self.inputs, self.router.outgoing).await;
+        dispatch(self.config, store, self.inputs, self.router.outgoing).await;
         drain.abort();
     }
+}
+
+async fn dispatch(
+    config: Config,
+    store: StoreHandle,
+    inputs: (mpsc::Sender<Input>, mpsc::Receiver<Input>),
+    outgoing: mpsc::UnboundedSender<Outgoing>,
+) {
+    let clock = Clock::start();
+    let dispatcher = Dispatcher::new(config, clock.now());
+    dispatch::run(dispatcher, clock, store, inputs, outgoing).await;
 }

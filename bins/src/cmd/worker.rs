@@ -6,12 +6,16 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use mpcsfaas_core::id::WorkerId;
 use mpcsfaas_core::wire::message::Flow;
-use mpcsfaas_core::worker::{Config, Input};
+use mpcsfaas_core::worker::{Config, Input, Worker};
+use mpcsfaas_transport_real::clock::Clock;
 use mpcsfaas_transport_real::drive::INPUT_BACKLOG;
 use mpcsfaas_transport_real::python::environment::EnvironmentError;
-use mpcsfaas_transport_real::python::{PoolConfig, ReaperConfig, StartError};
+use mpcsfaas_transport_real::python::{Pool, PoolConfig, ReaperConfig, StartError};
 use mpcsfaas_transport_real::work::{self, Dial};
 use mpcsfaas_transport_real::zmq::dealer::DealerDial;
+use mpcsfaas_transport_real::zmq::tcp::Address;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
@@ -105,7 +109,13 @@ pub async fn run(args: WorkerArgs) -> Result<(), WorkerError> {
     );
     let pool = pool(python, args.processes)?;
     let config = config(id, args.processes, args.flow.into());
-    drive(config, pool, DealerDial::new(id, args.url), shutdown).await
+    drive(
+        config,
+        pool,
+        DealerDial::new(id, Address(args.url), StdRng::from_os_rng()),
+        shutdown,
+    )
+    .await
 }
 
 /// A worker's usual settings.
@@ -142,7 +152,12 @@ pub async fn drive(
         shutdown.asked().await;
         let _ = asked.send(Input::DrainRequested).await;
     });
-    let result = work::run(config, pool, dial, (inputs_in, inputs)).await;
+    let clock = Clock::start();
+    let (facts_in, facts) = mpsc::channel(INPUT_BACKLOG);
+    let mut pool = Pool::start(pool, facts_in)?;
+    let children = (|order| pool.obey(order), facts);
+    let worker = Worker::new(config, clock.now());
+    work::run(worker, clock, children, dial, (inputs_in, inputs)).await;
     drain.abort();
-    Ok(result?)
+    Ok(())
 }

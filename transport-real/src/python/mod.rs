@@ -8,22 +8,34 @@
 //!                            reaper (process): kills all groups if this process dies without a word
 //! ```
 //!
-//! [`Pool`] obeys the worker machine's orders and reports facts; it decides nothing. `slot` is
-//! the life of a child as seen over its pipes, `process` as seen by the operating system.
+//! The pool obeys the worker machine's orders and reports facts; it decides nothing. [`Slots`] and
+//! `slot` are the life of children as seen over their pipes, [`child`] is what they need of one, and
+//! `process` is a child as seen by the operating system.
 //! `frame` is the protocol with `runner.py`, `capture` what a task printed, `cache` which
 //! functions a child has. `leftovers` finds what a dead child left behind and `reaper` does so
-//! for a dead worker. [`environment`] finds or makes a Python that has dill.
+//! for a dead worker. `environment` finds or makes a Python that has dill.
 
 mod cache;
 mod capture;
+pub mod child;
+#[cfg(not(madsim))]
 pub mod environment;
 mod frame;
+#[cfg(not(madsim))]
 mod leftovers;
+#[cfg(not(madsim))]
 mod pool;
+#[cfg(not(madsim))]
 mod process;
+#[cfg(not(madsim))]
 mod reaper;
 mod slot;
+mod slots;
 
 pub use cache::CacheLimit;
+#[cfg(not(madsim))]
 pub use pool::{Pool, PoolConfig, StartError};
+#[cfg(not(madsim))]
 pub use reaper::{ReaperConfig, reaper_main};
+pub use slot::Limits;
+pub use slots::Slots;

@@ -12,12 +12,12 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use thiserror::Error;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
 use super::cache::CacheLimit;
-use super::process::{Group, Keeper, Launch, Request};
+use super::process::{Group, Keeper, Launch, ProcessLauncher, Request};
 use super::reaper::{Reaper, ReaperConfig};
-use super::slot::{Limits, Order, Slot};
+use super::slot::Limits;
+use super::slots::Slots;
 
 /// How the children of a pool are started and bounded. Working directory and environment are
 /// inherited.
@@ -74,14 +74,13 @@ pub enum StartError {
 /// The children of one worker. Dropping it kills and reaps them all, and what they started.
 #[derive(Debug)]
 pub struct Pool {
-    slots: Vec<Place>,
+    places: Vec<Place>,
     /// Dropping it ends the slots' tasks.
-    _tasks: JoinSet<()>,
+    slots: Slots,
 }
 
 #[derive(Debug)]
 struct Place {
-    orders: mpsc::UnboundedSender<Order>,
     group: Arc<Group>,
     thread_requests: thread_mpsc::Sender<Request>,
     thread: Option<JoinHandle<()>>,
@@ -120,23 +119,26 @@ impl Pool {
             cache: config.cache,
             start: config.start_limit,
         };
-        let mut pool = Pool {
-            slots: Vec::new(),
-            _tasks: JoinSet::new(),
-        };
-        for slot in 0..config.processes {
-            pool.add(slot, &launch, limits, &facts)?;
-        }
-        Ok(pool)
+        let places = (0..config.processes)
+            .map(|slot| Place::new(slot, &launch))
+            .collect::<Result<Vec<_>, _>>()?;
+        let launchers = places.iter().map(Place::launcher);
+        let slots = Slots::start(launchers, limits, &facts);
+        Ok(Pool { places, slots })
     }
 
-    fn add(
-        &mut self,
-        slot: SlotId,
-        launch: &Arc<Launch>,
-        limits: Limits,
-        facts: &mpsc::Sender<ChildFact>,
-    ) -> Result<(), StartError> {
+    /// Carries out an order, or passes it on to the slot; never blocks. An order to a child that
+    /// has just ended is dropped: the fact that answers it is on its way.
+    ///
+    /// # Panics
+    /// The pool has no such slot.
+    pub fn obey(&mut self, order: ChildOrder) {
+        self.slots.obey(order);
+    }
+}
+
+impl Place {
+    fn new(slot: SlotId, launch: &Arc<Launch>) -> Result<Place, StartError> {
         let group = Arc::new(Group::default());
         let keeper = Keeper {
             slot,
@@ -148,45 +150,29 @@ impl Pool {
             .name(format!("child-{slot}"))
             .spawn(move || keeper.serve(&requested))
             .map_err(StartError::Thread)?;
-        let (orders, ordered) = mpsc::unbounded_channel();
-        let task = Slot {
-            id: slot,
-            limits,
-            orders: ordered,
-            facts: facts.clone(),
-            group: Arc::clone(&group),
-            thread: thread_requests.clone(),
-        };
-        self._tasks.spawn(task.serve());
-        self.slots.push(Place {
-            orders,
+        Ok(Place {
             group,
             thread_requests,
             thread: Some(thread),
-        });
-        Ok(())
+        })
     }
 
-    /// Carries out an order, or passes it on to the slot; never blocks. An order to a child that
-    /// has just ended is dropped: the fact that answers it is on its way.
-    ///
-    /// # Panics
-    /// The pool has no such slot.
-    pub fn obey(&mut self, order: ChildOrder) {
-        let (slot, order) = Order::from_machine(order);
-        // A slot's task ends early only when the facts' receiver is gone.
-        let _ = self.slots[slot as usize].orders.send(order);
+    fn launcher(&self) -> ProcessLauncher {
+        ProcessLauncher {
+            group: Arc::clone(&self.group),
+            thread: self.thread_requests.clone(),
+        }
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        for place in &self.slots {
+        for place in &self.places {
             place.group.close();
             let _ = place.thread_requests.send(Request::Stop);
         }
         for thread in self
-            .slots
+            .places
             .iter_mut()
             .filter_map(|place| place.thread.take())
         {

@@ -6,17 +6,20 @@
 //! A child's id names its process group too. It may be reused once the child is reaped, so every
 //! signal to the group is sent before that, under the lock of [`Group`].
 
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
+use bytes::BytesMut;
 use mpcsfaas_core::worker::child::SlotId;
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
+use nix::unistd::{self, Pid};
+use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 
+use super::child::{Exit, Launcher, Sink, Source, Started};
 use super::leftovers::{self, MARK_VARIABLE};
 use super::reaper::Reaper;
 
@@ -48,31 +51,79 @@ pub(super) struct Launch {
 #[derive(Debug)]
 pub(super) enum Request {
     /// Start a child, and answer before it ends.
-    Spawn(oneshot::Sender<io::Result<Started>>),
+    Spawn(oneshot::Sender<io::Result<Spawned>>),
     /// End the thread.
     Stop,
 }
 
-/// A child that was started.
+/// A child's pipes as the system gives them, and its end.
 #[derive(Debug)]
-pub(super) struct Started {
-    /// Its fd 0.
-    pub(super) requests: ChildStdin,
-    /// Its fd 1.
-    pub(super) replies: ChildStdout,
-    /// Its fd 2.
-    pub(super) capture: ChildStderr,
-    /// Resolves when it is reaped and its group is gone.
-    pub(super) exited: oneshot::Receiver<Exit>,
+pub(super) struct Spawned {
+    requests: ChildStdin,
+    replies: ChildStdout,
+    capture: ChildStderr,
+    exited: oneshot::Receiver<Exit>,
 }
 
-/// How a child ended.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Exit {
-    /// Its exit code, if it exited.
-    pub(super) code: Option<i32>,
-    /// The signal that ended it, if one did.
-    pub(super) signal: Option<i32>,
+/// Starts the children of a slot in its thread.
+#[derive(Debug)]
+pub(super) struct ProcessLauncher {
+    /// Where the present child is entered.
+    pub(super) group: Arc<Group>,
+    /// The slot's thread.
+    pub(super) thread: mpsc::Sender<Request>,
+}
+
+impl Launcher for ProcessLauncher {
+    type Sink = pipe::Sender;
+    type Source = pipe::Receiver;
+
+    async fn launch(&mut self) -> io::Result<Started<pipe::Sender, pipe::Receiver>> {
+        let gone = || io::Error::other("its slot has been shut down");
+        let (answer, answered) = oneshot::channel();
+        let asked = self.thread.send(Request::Spawn(answer));
+        asked.map_err(|_| gone())?;
+        let spawned = answered.await.map_err(|_| gone())??;
+        // If this fails the pipes close, and the child ends.
+        Ok(Started {
+            requests: pipe::Sender::from_owned_fd(spawned.requests.into())?,
+            replies: pipe::Receiver::from_owned_fd(spawned.replies.into())?,
+            capture: pipe::Receiver::from_owned_fd(spawned.capture.into())?,
+            exited: spawned.exited,
+        })
+    }
+
+    fn signal(&self, signal: Signal) {
+        self.group.signal(signal);
+    }
+}
+
+impl Sink for pipe::Sender {
+    async fn writable(&self) -> io::Result<()> {
+        pipe::Sender::writable(self).await
+    }
+
+    fn try_write_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        pipe::Sender::try_write_vectored(self, parts)
+    }
+}
+
+impl Source for pipe::Receiver {
+    async fn readable(&self) -> io::Result<()> {
+        pipe::Receiver::readable(self).await
+    }
+
+    fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
+        pipe::Receiver::try_read(self, into)
+    }
+
+    fn try_read_buf(&self, into: &mut BytesMut) -> io::Result<usize> {
+        pipe::Receiver::try_read_buf(self, into)
+    }
+
+    fn read_now(&self, into: &mut [u8]) -> io::Result<usize> {
+        Ok(unistd::read(self, into)?)
+    }
 }
 
 /// The process group of the child in a slot, while there is one.
@@ -140,9 +191,9 @@ impl Keeper {
             life += 1;
             let mark = format!("{}{}.{life}.", self.launch.mark, self.slot);
             match self.spawn(&mark) {
-                Ok((child, started, exit)) => {
+                Ok((child, spawned, exit)) => {
                     // If nobody waits for the answer the pipes close, and the child ends.
-                    let _ = answer.send(Ok(started));
+                    let _ = answer.send(Ok(spawned));
                     let _ = exit.send(self.see_off(child, &mark));
                 }
                 Err(error) => {
@@ -152,7 +203,7 @@ impl Keeper {
         }
     }
 
-    fn spawn(&self, mark: &str) -> io::Result<(Child, Started, oneshot::Sender<Exit>)> {
+    fn spawn(&self, mark: &str) -> io::Result<(Child, Spawned, oneshot::Sender<Exit>)> {
         let mut child = Command::new(&self.launch.python)
             .args(["-u", "-c", BOOTSTRAP])
             .arg(self.launch.max_result.to_string())
@@ -173,13 +224,13 @@ impl Keeper {
         let mut requests = child.stdin.take().ok_or_else(missing)?;
         // It fits the pipe, so this does not wait. A child that is gone already is told by its exit.
         let _ = requests.write_all(RUNNER.as_bytes());
-        let started = Started {
+        let spawned = Spawned {
             requests,
             replies: child.stdout.take().ok_or_else(missing)?,
             capture: child.stderr.take().ok_or_else(missing)?,
             exited,
         };
-        Ok((child, started, exit))
+        Ok((child, spawned, exit))
     }
 
     /// Waits for the child's end, kills what is left of it and reaps it.

@@ -5,11 +5,9 @@
 //! reported as facts, in order, and its `Exited` is always the last of its life.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::io::{self, IoSlice};
-use std::os::fd::OwnedFd;
 use std::pin::Pin;
-use std::sync::{Arc, mpsc as thread_mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -17,16 +15,14 @@ use mpcsfaas_core::id::{Attempt, FunctionId, TaskId};
 use mpcsfaas_core::task::{Function, Outcome};
 use mpcsfaas_core::worker::child::{ChildFact, ChildOrder, SlotId};
 use nix::sys::signal::Signal;
-use nix::unistd;
 use thiserror::Error;
-use tokio::net::unix::pipe;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
 use super::cache::{CacheLimit, Missing, Sent};
 use super::capture::Capture;
+use super::child::{Exit, Launcher, Sink, Source, Started};
 use super::frame::{self, FrameError, Reply};
-use super::process::{Exit, Group, Request, Started};
 
 /// How much is read from a pipe at a time, in bytes: what a pipe holds on Linux.
 const READ_SIZE: usize = 64 << 10;
@@ -40,15 +36,15 @@ const CLOSE_GRACE: Duration = Duration::from_millis(250);
 
 /// What bounds a child.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub struct Limits {
     /// The largest pickled result, in bytes.
-    pub(super) max_result: usize,
+    pub max_result: usize,
     /// Kept of each task's output, in bytes.
-    pub(super) capture: usize,
+    pub capture: usize,
     /// Kept of functions.
-    pub(super) cache: CacheLimit,
+    pub cache: CacheLimit,
     /// To become ready.
-    pub(super) start: Duration,
+    pub start: Duration,
 }
 
 /// An order to one slot.
@@ -97,7 +93,7 @@ impl Order {
     }
 }
 
-/// The pool, or the receiver of the facts, is gone.
+/// The slots, or the receiver of the facts, are gone.
 #[derive(Debug)]
 struct Abandoned;
 
@@ -112,23 +108,20 @@ enum Offence {
     NotReady(Duration),
     #[error("it closed its pipes to the worker and ran on")]
     Closed,
-    #[error("its pipes cannot be used: {0}")]
-    Pipe(#[from] io::Error),
 }
 
-/// One slot of the pool.
+/// One slot.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(super) struct Slot<L> {
     pub(super) id: SlotId,
     pub(super) limits: Limits,
     pub(super) orders: mpsc::UnboundedReceiver<Order>,
     pub(super) facts: mpsc::Sender<ChildFact>,
-    pub(super) group: Arc<Group>,
-    pub(super) thread: thread_mpsc::Sender<Request>,
+    pub(super) launcher: L,
 }
 
-impl Slot {
-    /// Lives until the pool is dropped.
+impl<L: Launcher> Slot<L> {
+    /// Lives until it is dropped.
     pub(super) async fn serve(mut self) {
         while let Some(order) = self.orders.recv().await {
             let Order::Spawn = order else {
@@ -142,35 +135,16 @@ impl Slot {
                 break;
             }
         }
-        self.group.signal(Signal::SIGKILL);
+        self.launcher.signal(Signal::SIGKILL);
     }
 
     /// One child from start to end; returns its last fact.
     async fn live(&mut self) -> Result<ChildFact, Abandoned> {
-        let (answer, answered) = oneshot::channel();
-        self.thread
-            .send(Request::Spawn(answer))
-            .map_err(|_| Abandoned)?;
-        let started = match answered.await.map_err(|_| Abandoned)? {
-            Ok(started) => started,
+        match self.launcher.launch().await {
+            Ok(started) => Child::new(self, started).run().await,
             Err(error) => {
                 let reason = format!("mpcsfaas: the Python process cannot be started: {error}\n");
-                return Ok(self.exited(Exit::UNKNOWN, reason.into()));
-            }
-        };
-        let Started {
-            requests,
-            replies,
-            capture,
-            exited,
-        } = started;
-        let pipes = Pipes::new(requests.into(), replies.into(), capture.into());
-        match pipes {
-            Ok(pipes) => Child::new(self, pipes, exited).run().await,
-            Err(error) => {
-                self.group.signal(Signal::SIGKILL);
-                let exit = exited.await.map_err(|_| Abandoned)?;
-                Ok(self.exited(exit, Offence::from(error).note().into()))
+                Ok(self.exited(Exit::UNKNOWN, reason.into()))
             }
         }
     }
@@ -191,29 +165,10 @@ impl Offence {
     }
 }
 
-/// This side's ends of a child's pipes.
-#[derive(Debug)]
-struct Pipes {
-    requests: pipe::Sender,
-    replies: pipe::Receiver,
-    capture: pipe::Receiver,
-}
-
-impl Pipes {
-    fn new(requests: OwnedFd, replies: OwnedFd, capture: OwnedFd) -> io::Result<Pipes> {
-        Ok(Pipes {
-            requests: pipe::Sender::from_owned_fd(requests)?,
-            replies: pipe::Receiver::from_owned_fd(replies)?,
-            capture: pipe::Receiver::from_owned_fd(capture)?,
-        })
-    }
-}
-
 /// A living child.
-struct Child<'a> {
-    slot: &'a mut Slot,
-    pipes: Pipes,
-    exited: oneshot::Receiver<Exit>,
+struct Child<'a, L: Launcher> {
+    slot: &'a mut Slot<L>,
+    pipes: Started<L::Sink, L::Source>,
     unsent: VecDeque<Bytes>,
     unread: BytesMut,
     capture: Capture,
@@ -235,13 +190,12 @@ struct Open {
     capture: bool,
 }
 
-impl<'a> Child<'a> {
-    fn new(slot: &'a mut Slot, pipes: Pipes, exited: oneshot::Receiver<Exit>) -> Child<'a> {
+impl<'a, L: Launcher> Child<'a, L> {
+    fn new(slot: &'a mut Slot<L>, pipes: Started<L::Sink, L::Source>) -> Child<'a, L> {
         let limits = slot.limits;
         Child {
             slot,
             pipes,
-            exited,
             unsent: VecDeque::new(),
             unread: BytesMut::new(),
             capture: Capture::new(limits.capture),
@@ -268,10 +222,10 @@ impl<'a> Child<'a> {
                 biased;
                 order = self.slot.orders.recv() => match order.ok_or(Abandoned)? {
                     Order::Execute(run) => self.execute(run),
-                    Order::Signal(signal) => self.slot.group.signal(signal),
+                    Order::Signal(signal) => self.slot.launcher.signal(signal),
                     Order::Spawn => debug_assert!(false, "the slot has a child"),
                 },
-                exit = &mut self.exited => break exit.map_err(|_| Abandoned)?,
+                exit = &mut self.pipes.exited => break exit.map_err(|_| Abandoned)?,
                 _ = self.pipes.replies.readable(), if self.open.replies => {
                     self.read_replies().await?;
                 }
@@ -306,7 +260,7 @@ impl<'a> Child<'a> {
         self.open.replies = false;
         self.unsent.clear();
         self.doom = None;
-        self.slot.group.signal(Signal::SIGKILL);
+        self.slot.launcher.signal(Signal::SIGKILL);
     }
 
     fn carry_out_doom(&mut self) {
@@ -378,7 +332,7 @@ impl<'a> Child<'a> {
     /// After the exit: what the child had sent counts, even if it died right after.
     async fn read_last_replies(&mut self) -> Result<(), Abandoned> {
         while self.open.replies {
-            match unistd::read(&self.pipes.replies, &mut self.scratch) {
+            match self.pipes.replies.read_now(&mut self.scratch) {
                 Ok(0) | Err(_) => break,
                 Ok(count) => self.unread.extend_from_slice(&self.scratch[..count]),
             }
@@ -454,7 +408,7 @@ impl<'a> Child<'a> {
     fn drain_capture(&mut self) {
         let mut drained = 0;
         while self.open.capture && drained < DRAIN_LIMIT {
-            match unistd::read(&self.pipes.capture, &mut self.scratch) {
+            match self.pipes.capture.read_now(&mut self.scratch) {
                 Ok(0) | Err(_) => break,
                 Ok(count) => {
                     self.capture.push(&self.scratch[..count]);
@@ -482,23 +436,5 @@ fn advance(unsent: &mut VecDeque<Bytes>, mut written: usize) {
         }
         written -= part.len();
         unsent.pop_front();
-    }
-}
-
-impl Exit {
-    /// Nothing is known: there was no process.
-    const UNKNOWN: Exit = Exit {
-        code: None,
-        signal: None,
-    };
-}
-
-impl fmt::Display for Exit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.code, self.signal) {
-            (Some(code), _) => write!(f, "exit code {code}"),
-            (None, Some(signal)) => write!(f, "signal {signal}"),
-            (None, None) => write!(f, "reason unknown"),
-        }
     }
 }

@@ -1,30 +1,133 @@
 //! The connections to Redis, and in which words their trouble is told.
 
+use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::Stream;
+use futures_util::stream::{BoxStream, StreamExt};
+use mpcsfaas_core::id::TaskId;
+use mpcsfaas_core::store::{Notice, Op, Reply};
 use redis::aio::{MultiplexedConnection, PubSubSink};
 use redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, IntoConnectionInfo, Msg, RedisError,
-    ServerErrorKind, Value,
+    RedisResult, ServerErrorKind, Value,
 };
 use thiserror::Error;
 use tokio::time::timeout;
 
+use super::RedisConfig;
 use super::script;
-use super::shard::Shard;
+use super::shard::{Call, Malformed, Plan, Shard};
+use crate::store::connection::{Connection, Home, Unanswered};
 
 /// The oldest version whose commands the scripts need.
 const OLDEST: (u32, u32) = (6, 2);
 
+/// The length of a task's id in text.
+const ID_LENGTH: usize = 36;
+
+/// Where Redis is, and what is done on it.
+#[derive(Debug)]
+pub(super) struct RedisHome(Arc<Setting>);
+
+#[derive(Debug)]
+struct Setting {
+    server: ConnectionInfo,
+    shard: Shard,
+    /// Of an answer, and of an attempt to connect.
+    limit: Duration,
+}
+
 /// A connection that works: the scripts are loaded and the channels subscribed.
-pub(super) struct Connected<N> {
+#[derive(Clone)]
+pub(super) struct RedisConnection {
     /// Carries scripts; a clone is another handle to the same connection.
-    pub(super) commands: MultiplexedConnection,
-    /// Messages of the doorbell and of ended tasks. Ends with the connection.
-    pub(super) notices: N,
+    commands: MultiplexedConnection,
     /// Proves that the connection of the notices is alive.
-    pub(super) pinger: PubSubSink,
+    pinger: PubSubSink,
+    setting: Arc<Setting>,
+}
+
+impl RedisHome {
+    pub(super) fn new(config: RedisConfig) -> RedisHome {
+        RedisHome(Arc::new(Setting {
+            shard: Shard::new(&config.shard, config.store),
+            server: config.server,
+            limit: config.timeout,
+        }))
+    }
+}
+
+impl Home for RedisHome {
+    type Connection = RedisConnection;
+    type Notices = BoxStream<'static, Notice>;
+
+    /// Connects, looks at the version, loads the scripts and subscribes, all within the limit.
+    async fn connect(&self) -> Result<(RedisConnection, Self::Notices), Trouble> {
+        let setting = &self.0;
+        let connected = timeout(setting.limit, connect_all(setting))
+            .await
+            .unwrap_or_else(|_| Err(setting.silence()))?;
+        tracing::info!(server = %setting.server.addr(), "connected to Redis");
+        Ok(connected)
+    }
+
+    fn closed(&self) -> Trouble {
+        Trouble::Closed(self.0.server.addr().to_string())
+    }
+}
+
+impl Connection for RedisConnection {
+    type Trouble = Trouble;
+
+    fn ask(
+        self,
+        op: Op,
+    ) -> impl Future<Output = Result<Reply, Unanswered<Trouble>>> + Send + 'static {
+        let plan = self.setting.shard.plan(&op, None);
+        async move {
+            let call = match plan {
+                Plan::Ask(call) => call,
+                Plan::Known(reply) => return Ok(reply),
+            };
+            match ask(self.commands, &call).await {
+                Ok(value) => call
+                    .read(value)
+                    .map_err(|error| Unanswered::Refused(error.into())),
+                Err(error) => Err(self.setting.unanswered(error)),
+            }
+        }
+    }
+
+    async fn ping(mut self) -> Result<(), Unanswered<Trouble>> {
+        let ping = redis::cmd("PING");
+        let both = async {
+            ping.exec_async(&mut self.commands).await?;
+            self.pinger.ping::<Value>().await
+        };
+        let pinged = timeout(self.setting.limit, both).await;
+        match pinged.map_err(|_| Unanswered::Late(self.setting.silence()))? {
+            Ok(_) => Ok(()),
+            Err(error) => match self.setting.unanswered(error) {
+                // An answer, if not the best.
+                Unanswered::Refused(_) => Ok(()),
+                unanswered => Err(unanswered),
+            },
+        }
+    }
+}
+
+/// Sends one call. A script that the server has lost (restart, flush) is loaded and called again:
+/// the server has done nothing yet.
+async fn ask(mut commands: MultiplexedConnection, call: &Call) -> RedisResult<Value> {
+    let first = call.command.query_async(&mut commands).await;
+    match (&first, call.script) {
+        (Err(error), Some(script)) if error.kind() == ServerErrorKind::NoScript.into() => {
+            script.load_async(&mut commands).await?;
+            call.command.query_async(&mut commands).await
+        }
+        _ => first,
+    }
 }
 
 /// Why there is no connection. The URL is never shown: it may carry a password.
@@ -46,6 +149,10 @@ pub(super) enum Trouble {
     Lost(String, RedisError),
     #[error("the connection to Redis at {0} was closed")]
     Closed(String),
+    #[error(transparent)]
+    Request(RedisError),
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
 }
 
 impl Trouble {
@@ -62,47 +169,43 @@ impl Trouble {
             _ => Trouble::Unreachable(at, error),
         }
     }
+}
 
-    /// What an error on a working connection means, or `None` if it concerns one request only.
-    pub(super) fn of_link(
-        server: &ConnectionInfo,
-        error: &RedisError,
-        limit: Duration,
-    ) -> Option<Trouble> {
-        let at = server.addr().to_string();
+impl Setting {
+    fn silence(&self) -> Trouble {
+        Trouble::Silent(self.server.addr().to_string(), self.limit)
+    }
+
+    /// What an error on a working connection means.
+    fn unanswered(&self, error: RedisError) -> Unanswered<Trouble> {
+        let at = || self.server.addr().to_string();
         match error.kind() {
-            ErrorKind::Io if error.is_timeout() => Some(Trouble::Silent(at, limit)),
+            ErrorKind::Io if error.is_timeout() => Unanswered::Late(self.silence()),
             // A replica now, or a server that reads its data: another connection may do better.
             ErrorKind::Server(
                 ServerErrorKind::BusyLoading
                 | ServerErrorKind::ReadOnly
                 | ServerErrorKind::MasterDown
                 | ServerErrorKind::ClusterDown,
-            ) => Some(Trouble::NotReady(at, error.clone())),
-            _ if error.code() == Some("NOAUTH") => Some(Trouble::Refused(at, error.clone())),
-            ErrorKind::Server(_) | ErrorKind::Extension => None,
-            _ => Some(Trouble::Lost(at, error.clone())),
+            ) => Unanswered::Lost(Trouble::NotReady(at(), error)),
+            _ if error.code() == Some("NOAUTH") => Unanswered::Lost(Trouble::Refused(at(), error)),
+            ErrorKind::Server(_) | ErrorKind::Extension => {
+                Unanswered::Refused(Trouble::Request(error))
+            }
+            _ => Unanswered::Lost(Trouble::Lost(at(), error)),
         }
     }
 }
 
-/// Connects, looks at the version, loads the scripts and subscribes, all within `limit`.
-pub(super) async fn connect(
-    server: &ConnectionInfo,
-    shard: &Shard,
-    limit: Duration,
-) -> Result<Connected<impl Stream<Item = Msg> + Unpin + use<>>, Trouble> {
-    timeout(limit, connect_all(server, shard, limit))
-        .await
-        .unwrap_or_else(|_| Err(Trouble::Silent(server.addr().to_string(), limit)))
-}
-
 async fn connect_all(
-    server: &ConnectionInfo,
-    shard: &Shard,
-    limit: Duration,
-) -> Result<Connected<impl Stream<Item = Msg> + Unpin + use<>>, Trouble> {
-    let failed = |error| Trouble::connecting(server, limit, error);
+    setting: &Arc<Setting>,
+) -> Result<(RedisConnection, BoxStream<'static, Notice>), Trouble> {
+    let Setting {
+        server,
+        shard,
+        limit,
+    } = &**setting;
+    let failed = |error| Trouble::connecting(server, *limit, error);
     let tcp = server.tcp_settings().clone().set_nodelay(true);
     let client = server
         .clone()
@@ -111,8 +214,8 @@ async fn connect_all(
         .and_then(Client::open)
         .map_err(failed)?;
     let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(limit))
-        .set_response_timeout(Some(limit));
+        .set_connection_timeout(Some(*limit))
+        .set_response_timeout(Some(*limit));
     let mut commands = client
         .get_multiplexed_async_connection_with_config(&config)
         .await
@@ -130,11 +233,29 @@ async fn connect_all(
         .subscribe(&[shard.doorbell(), shard.ended()])
         .await
         .map_err(failed)?;
-    Ok(Connected {
+    let doorbell = shard.doorbell();
+    let notices = notices.map(move |message| notice(&doorbell, &message));
+    let connection = RedisConnection {
         commands,
-        notices,
         pinger,
-    })
+        setting: Arc::clone(setting),
+    };
+    Ok((connection, notices.boxed()))
+}
+
+fn notice(doorbell: &str, message: &Msg) -> Notice {
+    match message.get_channel_name() == doorbell {
+        true => Notice::Queued,
+        false => Notice::Ended(ended(message.get_payload_bytes())),
+    }
+}
+
+/// The ids of a message, which follow each other without a mark.
+fn ended(payload: &[u8]) -> Vec<TaskId> {
+    payload
+        .chunks(ID_LENGTH)
+        .filter_map(|id| std::str::from_utf8(id).ok()?.parse().ok())
+        .collect()
 }
 
 /// The server's version if it is too old. One that keeps its version to itself passes.

@@ -6,13 +6,11 @@
 //! that it cannot carry out now is answered [`StoreAway`](crate::store::StoreAway).
 //!
 //! Reading order: [`shard`] (an operation as a command), `reply` (its answer), `text` and
-//! `function` (how values are written), `batch` (requests that travel together), `link` (the
-//! connections), `owner` (the task). The layout of the keys is in `docs/adr/0003`.
+//! `function` (how values are written), `link` (the connections). The task is
+//! [`store::owner`](crate::store::owner). The layout of the keys is in `docs/adr/0003`.
 
-mod batch;
 mod function;
 mod link;
-mod owner;
 mod reply;
 mod script;
 pub mod shard;
@@ -24,6 +22,7 @@ use mpcsfaas_core::store::Config;
 use redis::{ConnectionInfo, IntoConnectionInfo};
 use thiserror::Error;
 
+use crate::store::owner::{self, OwnerConfig};
 use crate::store::{StoreHandle, channel};
 
 /// Where a store is, and how it behaves.
@@ -66,6 +65,14 @@ impl RedisConfig {
 /// end of that attempt. In a later outage they are refused without a wait.
 pub fn open(config: RedisConfig) -> StoreHandle {
     let (handle, served) = channel();
-    tokio::spawn(owner::serve(config, served));
+    let behaviour = OwnerConfig {
+        patience: config.timeout,
+        seed: rand::random(),
+    };
+    tokio::spawn(owner::serve(
+        link::RedisHome::new(config),
+        behaviour,
+        served,
+    ));
     handle
 }

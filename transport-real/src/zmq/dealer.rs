@@ -1,55 +1,51 @@
 //! The worker's end: one DEALER for each session, under an identity of its own.
 
-use std::time::Duration;
-
-use futures_util::StreamExt;
 use mpcsfaas_core::id::{Session, WorkerId};
 use mpcsfaas_core::timing::FRAME_LIMIT;
 use mpcsfaas_core::wire::message::FromWorker;
 use mpcsfaas_core::wire::native;
 use mpcsfaas_core::worker::Input;
+use rand::Rng;
+use rand::rngs::StdRng;
 use tokio::sync::mpsc;
-use zeromq::{
-    DealerSocket, Socket, SocketEvent, SocketOptions, SocketRecv, SocketSend, ZmqError, ZmqMessage,
-    ZmqResult,
-};
 
+use super::socket::{Endpoint, Event, Frames, Socket};
 use crate::work::Dial;
-
-/// How long a connection may take. The machine gives up by itself when it hears nothing; this only
-/// ends the attempt.
-const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
 /// Dials a dispatcher's ROUTER.
 #[derive(Clone, Debug)]
-pub struct DealerDial {
+pub struct DealerDial<E> {
     worker: WorkerId,
-    endpoint: String,
+    endpoint: E,
+    names: StdRng,
 }
 
-impl DealerDial {
-    /// Dials `endpoint`, such as `tcp://localhost:5555`, as this worker.
-    pub fn new(worker: WorkerId, endpoint: impl Into<String>) -> DealerDial {
+impl<E> DealerDial<E> {
+    /// Dials `endpoint` as this worker. A part of each connection's identity comes from `names`:
+    /// nobody can be there first under a name that nobody can guess.
+    pub fn new(worker: WorkerId, endpoint: E, names: StdRng) -> DealerDial<E> {
         DealerDial {
             worker,
-            endpoint: endpoint.into(),
+            endpoint,
+            names,
         }
     }
 }
 
-impl Dial for DealerDial {
+impl<E: Endpoint> Dial for DealerDial<E> {
     fn dial(
         &mut self,
         session: Session,
         inputs: mpsc::Sender<Input>,
     ) -> mpsc::UnboundedSender<FromWorker> {
         let (messages, outgoing) = mpsc::unbounded_channel();
-        // Nobody can be there first under a name that nobody can guess.
-        let identity = format!("{}.{session}.{:016x}", self.worker, rand::random::<u64>());
+        let name: u64 = self.names.random();
+        let identity = format!("{}.{session}.{name:016x}", self.worker);
         let endpoint = self.endpoint.clone();
         tokio::spawn(async move {
-            if let Err(error) = serve(&identity, &endpoint, &inputs, outgoing).await {
-                tracing::debug!(%error, %endpoint, session, "the connection ended");
+            match endpoint.connect(&identity).await {
+                Ok(socket) => serve(socket, &inputs, outgoing).await,
+                Err(error) => tracing::debug!(%error, session, "no connection to a dispatcher"),
             }
             let _ = inputs.send(Input::ConnectionClosed { session }).await;
         });
@@ -59,43 +55,39 @@ impl Dial for DealerDial {
 
 /// Owns the socket of one session until either side ends it.
 async fn serve(
-    identity: &str,
-    endpoint: &str,
+    mut socket: impl Socket,
     inputs: &mpsc::Sender<Input>,
     mut outgoing: mpsc::UnboundedReceiver<FromWorker>,
-) -> ZmqResult<()> {
-    let mut options = SocketOptions::default();
-    options
-        .peer_identity(identity.parse()?)
-        .connect_timeout(CONNECT_LIMIT);
-    let mut socket = DealerSocket::with_options(options);
-    let mut events = socket.monitor();
-    socket.connect(endpoint).await?;
-    let (mut sender, mut receiver) = socket.split();
+) {
     loop {
         tokio::select! {
-            message = receiver.recv() => {
-                if let Some(input) = read(message?)
-                    && inputs.send(input).await.is_err()
-                {
-                    return Ok(());
-                }
-            }
-            event = events.next() => {
-                if matches!(event, Some(SocketEvent::Disconnected(_)) | None) {
-                    return Err(ZmqError::Other("the dispatcher closed the connection"));
-                }
-            }
+            // What goes out is bounded by what the machine makes of what comes in.
+            biased;
             message = outgoing.recv() => {
-                let Some(message) = message else { return Ok(()) };
-                sender.send(ZmqMessage::from(native::encode(&message))).await?;
+                let Some(message) = message else { return };
+                if let Err(error) = socket.send(vec![native::encode(&message).into()]).await {
+                    return tracing::debug!(%error, "the connection is of no use any more");
+                }
             }
+            event = socket.next() => match event {
+                Ok(Event::Received(frames)) => {
+                    if let Some(input) = read(&frames)
+                        && inputs.send(input).await.is_err()
+                    {
+                        return;
+                    }
+                }
+                Ok(Event::PeerClosed(_) | Event::Closed) => {
+                    return tracing::debug!("the dispatcher closed the connection");
+                }
+                Err(error) => return tracing::debug!(%error, "the connection broke"),
+            },
         }
     }
 }
 
-fn read(message: ZmqMessage) -> Option<Input> {
-    let body = message.get(0).filter(|body| body.len() <= FRAME_LIMIT)?;
+fn read(frames: &Frames) -> Option<Input> {
+    let body = frames.first().filter(|body| body.len() <= FRAME_LIMIT)?;
     match native::decode(body) {
         Ok(message) => Some(Input::MessageReceived(message)),
         Err(error) => {

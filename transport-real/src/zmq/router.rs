@@ -4,17 +4,11 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use mpcsfaas_core::dispatcher::{Input, Peer};
 use mpcsfaas_core::wire::{Arrival, decode_arrival, json, native};
 use tokio::sync::mpsc;
-use zeromq::{
-    Endpoint, RouterSocket, Socket, SocketEvent, SocketRecv, SocketSend, ZmqError, ZmqMessage,
-    ZmqResult,
-};
 
-use super::BindError;
-use super::guard::{Guard, Limits};
+use super::socket::{Event, Frames, Socket};
 use crate::dispatch::{Outgoing, OutgoingMessage};
 
 /// How many peers that sent junk are remembered, so that each is logged once.
@@ -29,74 +23,49 @@ pub struct Router {
     pub outgoing: mpsc::UnboundedSender<Outgoing>,
 }
 
-/// Binds `endpoint` (such as `tcp://127.0.0.1:5555`) behind a guard and starts the task that owns the
-/// socket. It puts what workers say into `inputs`, and ends when the outgoing side or the inputs are
-/// closed.
-///
-/// # Errors
-/// The endpoint is no TCP one, or cannot be bound.
-pub async fn bind(
-    endpoint: &str,
-    limits: Limits,
+/// Starts the task that owns a bound ROUTER. It puts what workers say into `inputs`, and ends when the
+/// outgoing side or the inputs are closed; then it drops `guard`.
+pub fn own(
+    socket: impl Socket,
+    guard: impl Send + 'static,
+    endpoint: String,
     inputs: mpsc::Sender<Input>,
-) -> Result<Router, BindError> {
-    let (socket, guard) = bind_guarded(endpoint, limits)
-        .await
-        .map_err(|source| BindError {
-            endpoint: endpoint.to_owned(),
-            source,
-        })?;
-    let bound = Endpoint::from_tcp_addr(guard.address());
+) -> Router {
     let (outgoing, messages) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         serve(socket, inputs, messages).await;
         drop(guard);
     });
-    Ok(Router {
-        endpoint: bound.to_string(),
-        outgoing,
-    })
-}
-
-async fn bind_guarded(endpoint: &str, limits: Limits) -> ZmqResult<(RouterSocket, Guard)> {
-    let Endpoint::Tcp(host, port) = endpoint.parse()? else {
-        return Err(ZmqError::Socket("workers connect over TCP"));
-    };
-    let mut socket = RouterSocket::new();
-    let guard = Guard::bind(&mut socket, (&host.to_string(), port), limits).await?;
-    Ok((socket, guard))
+    Router { endpoint, outgoing }
 }
 
 async fn serve(
-    mut socket: RouterSocket,
+    mut socket: impl Socket,
     inputs: mpsc::Sender<Input>,
     mut outgoing: mpsc::UnboundedReceiver<Outgoing>,
 ) {
-    let mut events = socket.monitor();
-    let (mut sender, mut receiver) = socket.split();
     let mut peers = Peers::default();
     loop {
         let input = tokio::select! {
-            message = receiver.recv() => match message {
-                Ok(message) => Some(peers.read(message)),
+            // What goes out is bounded by what the machine makes of what comes in.
+            biased;
+            message = outgoing.recv() => {
+                let Some(Outgoing { peer, message }) = message else { return };
+                let sent = socket.send(frames(&peer, &message)).await;
+                // The peer is gone; the socket says so too, or has.
+                sent.is_err().then_some(Input::PeerClosed { peer })
+            }
+            event = socket.next() => match event {
+                Ok(Event::Received(frames)) => Some(peers.read(frames)),
+                Ok(Event::PeerClosed(identity)) => {
+                    Some(Input::PeerClosed { peer: peers.closed(identity) })
+                }
+                Ok(Event::Closed) => return,
                 Err(error) => {
                     tracing::warn!(%error, "receiving from a worker failed");
                     None
                 }
             },
-            event = events.next() => match event {
-                Some(SocketEvent::Disconnected(identity)) => {
-                    Some(Input::PeerClosed { peer: peers.closed(&identity) })
-                }
-                Some(_) => None,
-                None => return,
-            },
-            message = outgoing.recv() => {
-                let Some(Outgoing { peer, message }) = message else { return };
-                let sent = sender.send(frames(&peer, &message)).await;
-                // The peer is gone; the monitor says so too, or has.
-                sent.is_err().then_some(Input::PeerClosed { peer })
-            }
         };
         if let Some(input) = input
             && inputs.send(input).await.is_err()
@@ -117,8 +86,8 @@ struct Peers {
 
 impl Peers {
     /// Reads the frames of one message: identity, a delimiter for REQ peers, body.
-    fn read(&mut self, message: ZmqMessage) -> Input {
-        let mut frames = message.into_vec().into_iter();
+    fn read(&mut self, message: Frames) -> Input {
+        let mut frames = message.into_iter();
         let identity = frames.next().unwrap_or_default();
         let (delimited, body) = match (frames.next(), frames.next(), frames.next()) {
             (Some(body), None, None) => (false, Some(body)),
@@ -149,8 +118,7 @@ impl Peers {
         Input::JunkReceived { peer }
     }
 
-    fn closed(&mut self, identity: &[u8]) -> Peer {
-        let identity = Bytes::copy_from_slice(identity);
+    fn closed(&mut self, identity: Bytes) -> Peer {
         self.junk.remove(&identity);
         let delimited = self.delimited.remove(&identity).is_some();
         Peer {
@@ -160,15 +128,16 @@ impl Peers {
     }
 }
 
-fn frames(peer: &Peer, message: &OutgoingMessage) -> ZmqMessage {
+fn frames(peer: &Peer, message: &OutgoingMessage) -> Frames {
     let body = match message {
         OutgoingMessage::Native(message) => native::encode(message),
         OutgoingMessage::Legacy(message) => json::encode(message, peer.delimited),
     };
-    let mut frames = ZmqMessage::from(body);
+    let mut frames = Vec::with_capacity(3);
+    frames.push(peer.identity.clone());
     if peer.delimited {
-        frames.push_front(Bytes::new());
+        frames.push(Bytes::new());
     }
-    frames.push_front(peer.identity.clone());
+    frames.push(body.into());
     frames
 }

@@ -18,7 +18,7 @@ use mpcsfaas_core::wire::message::{FromDispatcher, ToWorker};
 use mpcsfaas_transport_real::dispatch::{Outgoing, OutgoingMessage};
 use mpcsfaas_transport_real::drive::INPUT_BACKLOG;
 use mpcsfaas_transport_real::zmq::guard::Limits;
-use mpcsfaas_transport_real::zmq::router;
+use mpcsfaas_transport_real::zmq::tcp;
 use tokio::sync::mpsc;
 
 use self::peer::TestPeer;
@@ -54,7 +54,7 @@ struct Seen {
 impl Guarded {
     async fn start(limits: Limits) -> Guarded {
         let (inputs_in, mut inputs) = mpsc::channel(INPUT_BACKLOG);
-        let bound = router::bind("tcp://127.0.0.1:0", limits, inputs_in).await;
+        let bound = tcp::bind("tcp://127.0.0.1:0", limits, inputs_in).await;
         let router = bound.expect("a port is free");
         let address = router.endpoint.trim_start_matches("tcp://");
         let guarded = Guarded {

@@ -3,6 +3,13 @@
 //! One task (or thread) owns the home and its connection; everybody else holds a [`StoreHandle`],
 //! which is two channels. A request that the home cannot carry out now is answered
 //! [`StoreAway`] and may be repeated: every operation is idempotent.
+//!
+//! A home that is reached over a [`connection`] is served by [`owner`], which reconnects; `batch`
+//! puts requests together that travel together.
+
+mod batch;
+pub mod connection;
+pub mod owner;
 
 use mpcsfaas_core::store::{Notice, Op, Reply};
 use thiserror::Error;

@@ -6,7 +6,7 @@
 use mpcsfaas_core::store::{Op, Reply};
 use tokio::sync::oneshot;
 
-use crate::store::{Request, StoreAway};
+use super::{Request, StoreAway};
 
 /// At most so many submits travel in one call, so that no script runs for long.
 const MOST_SUBMITS: usize = 512;
