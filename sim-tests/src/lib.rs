@@ -21,6 +21,7 @@
 
 pub mod bugs;
 pub mod campaign;
+pub mod catalogue;
 pub mod checkers;
 pub mod code;
 pub mod determinism;

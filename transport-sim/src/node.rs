@@ -78,8 +78,8 @@ impl Node {
     /// When the process wants to be woken, in world time.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let own = match self.process.as_ref()? {
-            Process::Dispatcher(bugged) => bugged.machine.poll_timeout(),
-            Process::Worker(bugged) => bugged.machine.poll_timeout(),
+            Process::Dispatcher(bugged) => bugged.deadline(),
+            Process::Worker(bugged) => bugged.deadline(),
             Process::Guest(guest) => guest.deadline(),
         };
         own.map(|at| self.clock.when(at))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mpcsfaas_core::dispatcher::Input;
 use mpcsfaas_core::id::TaskId;
 use mpcsfaas_core::store::op::{Notice, Reply};
-use mpcsfaas_core::store::{Op, RequestId, Row};
+use mpcsfaas_core::store::{Config, Op, RequestId, Row};
 use mpcsfaas_core::time::Instant;
 
 use crate::event::Event;
@@ -14,7 +14,8 @@ use crate::guest::Fact;
 use crate::history::What;
 use crate::node::Process;
 use crate::place::Place;
-use crate::plan::{Bend, Occasion};
+use crate::plan::{Bend, Occasion, Plan};
+use crate::tamper::Tampered;
 use crate::world::World;
 
 /// A dispatcher's request on its way.
@@ -52,6 +53,14 @@ pub(crate) struct StoreLink {
 /// How long a driver waits for an answer before it calls a request failed.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// How the store of a plan is set up.
+pub(crate) fn config_of(plan: &Plan) -> Config {
+    Config {
+        queue_limit: plan.shape.queue_limit,
+        ..Config::default()
+    }
+}
+
 impl StoreLink {
     pub(crate) fn cut(&mut self) {
         self.up = false;
@@ -64,11 +73,17 @@ impl World {
     pub(crate) fn apply(&mut self, op: Op) -> Reply {
         let now = self.wall_time();
         let reply = match &mut self.store_tamper {
-            Some(tamper) => tamper.apply(&mut self.store, now, op),
+            Some(tamper) => {
+                let config = config_of(&self.plan);
+                let mut store = Tampered::new(&mut self.store, config, &mut self.store_told);
+                tamper.apply(&mut store, now, op)
+            }
             None => self.store.apply(now, op),
         };
-        self.look_at_store();
-        while let Some(notice) = self.store.poll_notice() {
+        let changed = std::mem::take(&mut self.store_told.tasks);
+        self.look_at_store(changed);
+        let mut notices = std::mem::take(&mut self.store_told.notices);
+        while let Some(notice) = notices.pop_front().or_else(|| self.store.poll_notice()) {
             if notice == Notice::Queued {
                 self.ring_doorbells();
             }

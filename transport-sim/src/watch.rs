@@ -1,6 +1,6 @@
 //! What is seen of a step, for the judges: rows that changed, workers that changed, lines that grew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mpcsfaas_core::id::TaskId;
@@ -106,10 +106,11 @@ impl World {
         self.see(What::Twisted { on, bend });
     }
 
-    /// Looks at what an operation of the store has changed, before anybody hears of it.
-    pub(crate) fn look_at_store(&mut self) {
-        let changes = self.store.take_changes();
-        for task in changes.tasks {
+    /// Looks at what an operation of the store has changed, before anybody hears of it; also at
+    /// rows that were changed behind its back.
+    pub(crate) fn look_at_store(&mut self, mut tasks: BTreeSet<TaskId>) {
+        tasks.append(&mut self.store.take_changes().tasks);
+        for task in tasks {
             self.look_at_row(task);
         }
     }
@@ -282,7 +283,7 @@ impl World {
         let Some(machine) = self.dispatcher(dispatcher) else {
             return;
         };
-        let listed: std::collections::BTreeSet<_> = machine
+        let listed: BTreeSet<_> = machine
             .workers()
             .map(|(worker, session)| (worker.clone(), session))
             .collect();
@@ -349,7 +350,7 @@ impl World {
     /// Live workers that are in no dispatcher's roster with their present session, although they
     /// have had the time.
     fn outside(&self) -> Vec<Place> {
-        let rosters: std::collections::BTreeSet<_> = (0..self.dispatchers.len())
+        let rosters: BTreeSet<_> = (0..self.dispatchers.len())
             .filter_map(|index| self.dispatcher(index))
             .flat_map(|dispatcher| dispatcher.workers())
             .map(|(worker, session)| (worker.clone(), session))

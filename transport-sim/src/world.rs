@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mpcsfaas_core::dispatcher::{self, Dispatcher};
 use mpcsfaas_core::id::{FunctionId, Incarnation, TaskId};
-use mpcsfaas_core::store::{self, Op, RequestId, Store};
+use mpcsfaas_core::store::{Op, RequestId, Store};
 use mpcsfaas_core::task::{Function, Options, Versions};
 use mpcsfaas_core::time::{Instant, WallTime};
 use mpcsfaas_core::wire::message::ToWorker;
@@ -27,8 +27,8 @@ use crate::node::{Node, Process};
 use crate::place::Place;
 use crate::plan::{Bend, Occasion, Plan};
 use crate::redis::Keyspace;
-use crate::storage::StoreLink;
-use crate::tamper::{TamperStore, Tampers};
+use crate::storage::{StoreLink, config_of};
+use crate::tamper::{TamperStore, Tampers, Told};
 use crate::telling::Telling;
 use crate::watch::Watch;
 use crate::zmq::dealer::Dealer;
@@ -72,6 +72,7 @@ pub struct World {
     /// Whether the store's process runs.
     pub(crate) store_up: bool,
     pub(crate) store_tamper: Option<Box<dyn TamperStore>>,
+    pub(crate) store_told: Told,
     pub(crate) keyspace: Keyspace,
     pub(crate) client: Client,
     pub(crate) pipes: Pipes,
@@ -125,10 +126,7 @@ impl World {
             let offset = Chain::of(&(salt, place, "clock")) % 1_000_000_000_000;
             Node::new(Clock::new(Instant::from_nanos(offset)))
         };
-        let config = store::Config {
-            queue_limit: plan.shape.queue_limit,
-            ..store::Config::default()
-        };
+        let config = config_of(&plan);
         let dispatchers = (0..plan.shape.dispatchers.len()).map(|index| DispatcherSeat {
             node: clock(Place::Dispatcher(index)),
             router: None,
@@ -156,6 +154,7 @@ impl World {
             store: Store::new(config),
             store_up: true,
             store_tamper: tampers.store.map(|make| make()),
+            store_told: Told::default(),
             keyspace: Keyspace::default(),
             client: Client::new(&plan),
             pipes: Pipes::default(),

@@ -147,6 +147,34 @@ def test_a_task_is_called_the_same_when_only_it_is_told_of() -> None:
         assert {tuple(line.split()) for line in about} <= {tuple(line.split()) for line in whole}
 
 
+def test_a_planted_bug_is_found_from_every_base_and_the_same_seeds_are_clean_without_it() -> None:
+    command = ["catalogue", "--bug", "credit-counted-twice", "--bases", "5", "--limit", "50"]
+    code, (row, end) = lines_of_json(*command)
+    assert code == 0
+    assert row.items() >= {"bug": "credit-counted-twice", "bases": 5, "found": 5, "checker": "P4"}.items()
+    assert 1 <= row["median_seeds"] <= row["p95_seeds"] <= 50
+    assert (end["bugs"], end["found"], end["control_breaks"]) == (1, 1, [])
+    code, printed = sim(*command)
+    assert re.search(r"^credit-counted-twice +5/5 +\d+ +\d+  P4", printed, re.MULTILINE), printed
+    assert f"the same {end['control_seeds']} seeds without a bug keep every promise" in printed
+
+
+def test_a_bug_that_hides_is_named_with_what_would_find_it() -> None:
+    code, printed = sim("catalogue", "--bug", "pause-not-noticed", "--bases", "1", "--limit", "3")
+    assert code == 1
+    assert re.search(r"^not so pause-not-noticed: .*; wanted: ", printed, re.MULTILINE), printed
+
+
+def test_a_bug_escapes_without_the_trouble_that_it_needs_and_not_without_another() -> None:
+    command = ["ablation", "--bug", "child-end-unnoticed", "--limit", "100"]
+    for without, escaped in (("bad-ends", ["child-end-unnoticed"]), ("cut", [])):
+        code, (row, end) = lines_of_json(*command, "--without", without)
+        assert (code, row) == (0, {"without": without, "family": False, "escaped": escaped})
+        assert end["seeds_with_all_trouble"]["child-end-unnoticed"] <= 100
+    _, printed = sim(*command, "--without", "cut")
+    assert "find nothing alone: cut" in printed
+
+
 def test_every_scenario_is_a_failure_of_the_original_and_not_of_ours() -> None:
     code, verdicts = lines_of_json("scenarios")
     assert code == 0
@@ -224,6 +252,9 @@ def test_the_shared_socket_stalls_only_where_threads_share_it() -> None:
         (["replay", "late.toml", "--trace", "--task", "t9"], "the run has no task `t9`"),
         (["replay", "broken.toml"], "broken.toml:13:1: "),
         (["shrink"], "required arguments were not provided"),
+        (["catalogue", "--bases", "0"], "invalid value '0' for '--bases <N>'"),
+        (["catalogue", "--limit", "1000001"], "invalid value '1000001' for '--limit <N>'"),
+        (["ablation", "--without", "luck"], "possible values: connections"),
         (["scenarios", "no-such"], "invalid value 'no-such' for '[NAME]'"),
         (["scenarios", "--trace"], "required arguments were not provided"),
         (["scenarios", "--markdown", "--json"], "cannot be used with"),

@@ -5,9 +5,17 @@ use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::wire::message::ToDispatcher;
 use mpcsfaas_transport_sim::tamper::Tamper;
 
+use super::Bug;
+
+pub(super) const BUG: Bug = Bug::of_dispatchers(
+    "credit-counted-twice",
+    "a dispatcher doubles each credit",
+    || Box::new(CreditCountedTwice),
+);
+
 /// Doubles every credit that a worker tells.
 #[derive(Clone, Debug)]
-pub(super) struct CreditCountedTwice;
+struct CreditCountedTwice;
 
 impl Tamper<Dispatcher> for CreditCountedTwice {
     fn input(&mut self, _now: Instant, _dispatcher: &Dispatcher, mut input: Input) -> Vec<Input> {

@@ -5,9 +5,17 @@ use mpcsfaas_core::wire::message::ToDispatcher;
 use mpcsfaas_core::worker::{Output, Worker};
 use mpcsfaas_transport_sim::tamper::Tamper;
 
+use super::Bug;
+
+pub(super) const BUG: Bug = Bug::of_workers(
+    "goodbye-forgotten",
+    "a worker that leaves hands nothing back",
+    || Box::new(GoodbyeForgotten),
+);
+
 /// Says nothing of importance instead of Goodbye.
 #[derive(Clone, Debug)]
-pub(super) struct GoodbyeForgotten;
+struct GoodbyeForgotten;
 
 impl Tamper<Worker> for GoodbyeForgotten {
     fn output(&mut self, _now: Instant, _worker: &Worker, mut output: Output) -> Vec<Output> {

@@ -1,17 +1,62 @@
 //! Bugs that are planted on purpose, around the machines and not in them, to see that the judges
 //! find them.
 //!
-//! Each passes the happy path: a world without faults shows nothing. Each is found by seeds of the
-//! swarm, and the same seeds without it are clean.
+//! Each is a mistake that a programmer could have made. Each passes the happy path: a world without
+//! faults shows nothing. Most are found by seeds of the swarm, and the same seeds without them are
+//! clean: [`crate::catalogue`] says how many seeds that takes.
 
+mod acknowledged_before_commit;
+mod adoption_by_an_older_session;
+mod adoption_names_another;
+mod adoption_without_attempt;
+mod at_most_once_again;
+mod attempt_not_raised;
+mod batch_half_committed;
+mod beat_taken_for_gap;
+mod cancel_swallowed;
+mod child_end_unnoticed;
+mod claim_answer_forgotten;
 mod commit_without_fence;
 mod credit_counted_twice;
+mod deadline_ignored;
 mod diverging;
+mod doorbell_trusted;
+mod drop_ignored;
+mod exceptions_not_told;
+mod gap_ignored;
 mod goodbye_forgotten;
+mod goodbye_without_end;
+mod half_a_hello;
+mod hand_back_charged;
+mod hand_back_ignored;
+mod identity_handed_over;
+mod lease_loss_ignored;
+mod lease_off_by_one;
+mod losses_not_counted;
 mod lost_registration;
+mod past_not_kept;
+mod pause_not_noticed;
+mod reap_forgotten;
+mod reap_without_owner;
+mod received;
+mod release_forgotten;
+mod renumbered;
+mod repeat_taken_for_new;
 mod requeue_after_commit;
+mod requeue_by_anybody;
+mod results_not_repeated;
+mod results_outside_the_credit;
+mod retry_forgotten;
+mod stale_results_unacknowledged;
+mod stale_session_accepted;
+mod submit_not_idempotent;
+mod timer_not_rearmed;
+mod unlisted_forgotten;
 
+use mpcsfaas_core::dispatcher::Dispatcher;
+use mpcsfaas_core::worker::Worker;
 use mpcsfaas_transport_sim::Tampers;
+use mpcsfaas_transport_sim::tamper::{Around, AroundStore};
 
 pub use self::diverging::DIVERGING;
 
@@ -24,6 +69,8 @@ pub struct Bug {
     pub what: &'static str,
     /// What stands around the machines.
     pub tampers: Tampers,
+    /// What would find it, if 200 seeds of the swarm hardly do.
+    pub wants: Option<&'static str>,
 }
 
 const NONE: Tampers = Tampers {
@@ -32,48 +79,103 @@ const NONE: Tampers = Tampers {
     store: None,
 };
 
+impl Bug {
+    const fn of_dispatchers(
+        name: &'static str,
+        what: &'static str,
+        make: Around<Dispatcher>,
+    ) -> Bug {
+        let tampers = Tampers {
+            dispatcher: Some(make),
+            ..NONE
+        };
+        Bug {
+            name,
+            what,
+            tampers,
+            wants: None,
+        }
+    }
+
+    const fn of_workers(name: &'static str, what: &'static str, make: Around<Worker>) -> Bug {
+        let tampers = Tampers {
+            worker: Some(make),
+            ..NONE
+        };
+        Bug {
+            name,
+            what,
+            tampers,
+            wants: None,
+        }
+    }
+
+    const fn of_stores(name: &'static str, what: &'static str, make: AroundStore) -> Bug {
+        let tampers = Tampers {
+            store: Some(make),
+            ..NONE
+        };
+        Bug {
+            name,
+            what,
+            tampers,
+            wants: None,
+        }
+    }
+
+    /// The same, that seeds hardly find: this would.
+    const fn wanting(mut self, wants: &'static str) -> Bug {
+        self.wants = Some(wants);
+        self
+    }
+}
+
 /// All of them.
-pub const ALL: [Bug; 5] = [
-    Bug {
-        name: "commit-without-fence",
-        what: "the store takes a result of any attempt",
-        tampers: Tampers {
-            store: Some(|| Box::new(commit_without_fence::CommitWithoutFence)),
-            ..NONE
-        },
-    },
-    Bug {
-        name: "goodbye-forgotten",
-        what: "a worker that leaves hands nothing back",
-        tampers: Tampers {
-            worker: Some(|| Box::new(goodbye_forgotten::GoodbyeForgotten)),
-            ..NONE
-        },
-    },
-    Bug {
-        name: "lost-registration",
-        what: "a worker takes \"say Hello\" for a beat",
-        tampers: Tampers {
-            worker: Some(|| Box::<lost_registration::LostRegistration>::default()),
-            ..NONE
-        },
-    },
-    Bug {
-        name: "credit-counted-twice",
-        what: "a dispatcher doubles each credit",
-        tampers: Tampers {
-            dispatcher: Some(|| Box::new(credit_counted_twice::CreditCountedTwice)),
-            ..NONE
-        },
-    },
-    Bug {
-        name: "requeue-after-commit",
-        what: "the store puts back a task that has ended",
-        tampers: Tampers {
-            store: Some(|| Box::new(requeue_after_commit::RequeueAfterCommit)),
-            ..NONE
-        },
-    },
+pub const ALL: [Bug; 44] = [
+    commit_without_fence::BUG,
+    goodbye_forgotten::BUG,
+    lost_registration::BUG,
+    credit_counted_twice::BUG,
+    requeue_after_commit::BUG,
+    acknowledged_before_commit::BUG,
+    adoption_by_an_older_session::BUG,
+    adoption_names_another::BUG,
+    adoption_without_attempt::BUG,
+    at_most_once_again::BUG,
+    attempt_not_raised::BUG,
+    batch_half_committed::BUG,
+    beat_taken_for_gap::BUG,
+    cancel_swallowed::BUG,
+    child_end_unnoticed::BUG,
+    claim_answer_forgotten::BUG,
+    deadline_ignored::BUG,
+    doorbell_trusted::BUG,
+    drop_ignored::BUG,
+    exceptions_not_told::BUG,
+    gap_ignored::BUG,
+    goodbye_without_end::BUG,
+    half_a_hello::BUG,
+    hand_back_charged::BUG,
+    hand_back_ignored::BUG,
+    identity_handed_over::BUG,
+    lease_loss_ignored::BUG,
+    lease_off_by_one::BUG,
+    losses_not_counted::BUG,
+    past_not_kept::BUG,
+    pause_not_noticed::BUG,
+    reap_forgotten::BUG,
+    reap_without_owner::BUG,
+    release_forgotten::BUG,
+    repeat_taken_for_new::BUG,
+    requeue_by_anybody::BUG,
+    results_not_repeated::BUG,
+    results_outside_the_credit::BUG,
+    retry_forgotten::BUG,
+    stale_results_unacknowledged::BUG,
+    stale_session_accepted::BUG,
+    submit_not_idempotent::BUG,
+    timer_not_rearmed::BUG,
+    unlisted_forgotten::BUG,
 ];
 
 /// The bug of this name.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mpcsfaas_core::dispatcher;
 use mpcsfaas_core::id::{FunctionId, TaskId};
 use mpcsfaas_core::machine::Machine;
-use mpcsfaas_core::store::Op;
+use mpcsfaas_core::store::{self, Op};
 use mpcsfaas_core::store::op::{Notice, Reply, Submission};
 use mpcsfaas_core::task::{Options, Outcome, Versions};
 use mpcsfaas_core::wire::message::{TaskRef, ToWorker};
@@ -16,6 +16,7 @@ use mpcsfaas_transport_sim::history::{Row, Seen, What};
 use mpcsfaas_transport_sim::place::Place;
 use mpcsfaas_transport_sim::plan::{self, Bend, FOR_GOOD, Occasion, Trouble};
 use mpcsfaas_transport_sim::result_of;
+use mpcsfaas_transport_sim::tamper::Tampered;
 
 use super::moves::Move;
 use super::scope::{Fault, Scope};
@@ -279,13 +280,19 @@ impl<'s> Act<'s> {
     fn apply(&mut self, op: Op) -> Reply {
         let now = self.state.wall_time();
         let node = self.state.store.change();
-        let store = &mut node.store;
+        let (store, told) = (&mut node.store, &mut node.told);
         let reply = match &mut node.tamper {
-            Some(tamper) => tamper.apply(store, now, op),
+            Some(tamper) => {
+                let mut store = Tampered::new(store, store::Config::default(), told);
+                tamper.apply(&mut store, now, op)
+            }
             None => store.apply(now, op),
         };
-        let changed: BTreeSet<TaskId> = store.take_changes().tasks;
-        let rung = std::iter::from_fn(|| store.poll_notice()).any(|hint| hint == Notice::Queued);
+        let mut changed: BTreeSet<TaskId> = std::mem::take(&mut told.tasks);
+        changed.append(&mut store.take_changes().tasks);
+        let notices = std::mem::take(&mut told.notices).into_iter();
+        let mut notices = notices.chain(std::iter::from_fn(|| store.poll_notice()));
+        let rung = notices.any(|hint| hint == Notice::Queued);
         self.unsound = store.check().err();
         for task in changed {
             let row = self.state.store.store.task(task);

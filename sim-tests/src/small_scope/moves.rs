@@ -147,7 +147,7 @@ impl List {
         if node.failing.iter().any(|(at, _)| *at <= state.now) {
             self.due(place, Move::Fail(index));
         }
-        let timer = process.machine.poll_timeout();
+        let timer = process.deadline();
         if timer.is_some_and(|at| at <= state.now) {
             self.due(place, Move::Timer(place));
         }
@@ -167,7 +167,7 @@ impl List {
         if !node.facts.is_empty() {
             self.due(place, Move::Fact(place));
         }
-        let timer = process.machine.poll_timeout();
+        let timer = process.deadline();
         if timer.is_some_and(|at| at <= state.now) {
             self.due(place, Move::Timer(place));
         }

@@ -18,7 +18,7 @@ use mpcsfaas_core::worker::Worker;
 use mpcsfaas_core::worker::child::ChildFact;
 use mpcsfaas_transport_sim::history::WorkerState;
 use mpcsfaas_transport_sim::place::Place;
-use mpcsfaas_transport_sim::tamper::{Bugged, TamperStore};
+use mpcsfaas_transport_sim::tamper::{Bugged, TamperStore, Told};
 
 use super::act::FUNCTION;
 use super::judges::{Judges, Past};
@@ -116,6 +116,8 @@ pub(super) struct WorkerNode {
 pub(super) struct StoreNode {
     pub(super) store: Store,
     pub(super) tamper: Option<Box<dyn TamperStore>>,
+    /// What the store would forget when the bug changes its rows.
+    pub(super) told: Told,
 }
 
 /// A request to the store.
@@ -182,6 +184,7 @@ impl State {
         let store = StoreNode {
             store,
             tamper: scope.tampers.store.map(|make| make()),
+            told: Told::default(),
         };
         let starts = |place| Standing::Down(Scope::starts(place), RETURNS.len() - 1);
         let dispatchers = (0..scope.dispatchers).map(|index| {
@@ -267,14 +270,14 @@ impl State {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let dispatchers = self.dispatchers.iter().filter_map(|node| {
             let own = || {
-                let timer = node.process.as_ref()?.machine.poll_timeout();
+                let timer = node.process.as_ref()?.deadline();
                 let failing = node.failing.iter().map(|(at, _)| *at).min();
                 earlier(timer, failing)
             };
             node.standing.deadline(own)
         });
         let workers = self.workers.iter().filter_map(|node| {
-            let own = || node.process.as_ref()?.machine.poll_timeout();
+            let own = || node.process.as_ref()?.deadline();
             node.standing.deadline(own)
         });
         dispatchers.chain(workers).min()
@@ -330,6 +333,7 @@ impl Clone for StoreNode {
         StoreNode {
             store: self.store.clone(),
             tamper: self.tamper.as_ref().map(|tamper| tamper.fork()),
+            told: self.told.clone(),
         }
     }
 }
@@ -337,6 +341,7 @@ impl Clone for StoreNode {
 impl Hash for StoreNode {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.store.hash(state);
+        self.told.hash(state);
         if let Some(tamper) = &self.tamper {
             format!("{tamper:?}").hash(state);
         }

@@ -3,6 +3,8 @@
 //! What a seed or a scenario file is, how it is run, judged and shrunk is in `mpcsfaas_sim_tests`;
 //! here are arguments and what is printed.
 
+mod ablation;
+mod catalogue;
 mod choice;
 mod error;
 mod exhaust;
@@ -54,6 +56,18 @@ enum Kind {
     /// is left is printed as a scenario file, for `sim replay`, and as a test to paste. Ends with 1
     /// if the seed keeps every promise.
     Shrink(shrink::ShrinkArgs),
+    /// Say how many seeds it takes to find each planted bug.
+    ///
+    /// Each bug is looked for in seeds of the swarm from 20 places on, and the same seeds are run
+    /// without a bug. A row says in how many seeds half of the places, and 95 of 100, have found it,
+    /// and which judge did. Ends with 1 if a seed breaks a promise without a bug, or if fewer than
+    /// nine of ten bugs are found within 200 seeds by 95 of 100.
+    Catalogue(catalogue::CatalogueArgs),
+    /// Say which class of trouble is needed to find which planted bug.
+    ///
+    /// Each class is taken out of every world in turn, and each bug is looked for again. A class
+    /// without which all are still found finds nothing alone.
+    Ablation(ablation::AblationArgs),
     /// Play the failures of the Python original: by the original, and by ours in the same world.
     ///
     /// Each row is three runs: a model of the original with a fault, the same without it, and ours
@@ -87,6 +101,8 @@ pub fn run(args: &SimArgs) -> Result<ExitCode, SimError> {
         Kind::Run(args) => run::run(args),
         Kind::Replay(args) => replay::run(args),
         Kind::Shrink(args) => shrink::run(args),
+        Kind::Catalogue(args) => catalogue::run(args),
+        Kind::Ablation(args) => ablation::run(args),
         Kind::Scenarios(args) => scenarios::run(args),
         Kind::Stall(args) => stall::run(args),
         Kind::Exhaust(args) => exhaust::run(args),

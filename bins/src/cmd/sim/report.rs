@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, ErrorKind, Write as _};
 use std::time::Duration;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use mpcsfaas_sim_tests::run::{Run, Violation};
 use mpcsfaas_sim_tests::world::Knobs;
 use serde_json::{Map, Value, json};
@@ -18,6 +19,19 @@ pub(super) fn print(text: &str) -> Result<(), SimError> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(SimError::Print(error)),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// How far it is. Draws nothing where standard error is no terminal.
+pub(super) fn bar(length: u64, of: &str) -> ProgressBar {
+    let bar = ProgressBar::new(length);
+    let style =
+        ProgressStyle::with_template(&format!("[{{bar:40}}] {{pos}}/{{len}} {of}, {{per_sec}}"));
+    bar.set_style(
+        style
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("=> "),
+    );
+    bar
 }
 
 /// A seed that broke a promise, and how to see it again.

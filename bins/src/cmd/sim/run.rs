@@ -7,7 +7,6 @@ use std::thread::available_parallelism;
 use std::time::Instant;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use mpcsfaas_sim_tests::campaign::{self, Campaign};
 use mpcsfaas_sim_tests::run::Violation;
 use serde_json::{Value, json};
@@ -46,12 +45,6 @@ impl RunArgs {
             .ok_or(SimError::Seeds { first, seeds })
     }
 
-    fn threads(&self) -> NonZeroUsize {
-        self.threads
-            .or_else(|| available_parallelism().ok())
-            .unwrap_or(NonZeroUsize::MIN)
-    }
-
     /// What is said before the first run.
     fn head(&self, seeds: &RangeInclusive<u64>) -> String {
         match self.seeds {
@@ -73,6 +66,13 @@ impl RunArgs {
     }
 }
 
+/// As many as were asked for, or as there are cores.
+pub(super) fn as_many(threads: Option<NonZeroUsize>) -> NonZeroUsize {
+    threads
+        .or_else(|| available_parallelism().ok())
+        .unwrap_or(NonZeroUsize::MIN)
+}
+
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, SimError> {
     let seeds = args.seeds()?;
     if !args.json {
@@ -82,9 +82,9 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, SimError> {
         mode: args.setting.mode,
         seeds,
         tampers: args.setting.tampers(),
-        threads: args.threads(),
+        threads: as_many(args.threads),
     };
-    let bar = bar(args.seeds);
+    let bar = report::bar(args.seeds, "seeds");
     let mut printed = Ok(());
     let began = Instant::now();
     let campaign = campaign::campaign(&settings, |seed, run| {
@@ -113,18 +113,6 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, SimError> {
     })?;
     let well = campaign.failures.is_empty() && campaign.gaps().is_empty();
     Ok(exit_code(well))
-}
-
-/// Draws nothing where standard error is no terminal.
-fn bar(seeds: u64) -> ProgressBar {
-    let bar = ProgressBar::new(seeds);
-    let style = ProgressStyle::with_template("[{bar:40}] {pos}/{len} seeds, {per_sec}");
-    bar.set_style(
-        style
-            .unwrap_or_else(|_| ProgressStyle::default_bar())
-            .progress_chars("=> "),
-    );
-    bar
 }
 
 fn as_text(campaign: &Campaign, pace: &Pace) -> String {
