@@ -188,7 +188,7 @@ impl Knobs {
             knobs.faults.retain(|(name, _)| *name == "worker-leave");
             knobs.odds = Odds::default();
         }
-        if rng.per_mille(150) {
+        if rng.per_mille(400) {
             knobs.single_out(rng);
         }
         knobs.odds.latest = [1, 50, 1_000].map(Duration::from_millis)[rng.below(3)];
@@ -199,12 +199,14 @@ impl Knobs {
     fn single_out(&mut self, rng: &mut Stream) {
         // These need some luck to hit where it hurts.
         let fault = match rng.below(10) {
-            0 => "dispatcher-pause",
-            1 => "worker-crash",
-            2 => "cancel",
+            0..=2 => "dispatcher-pause",
+            3 => "worker-crash",
+            4 | 5 => "cancel",
             _ => FAULTS[rng.below(FAULTS.len())],
         };
-        self.faults = vec![(fault, 1)];
+        // A few, far enough from each other.
+        self.faults = vec![(fault, 1 + rng.below(7) as u32)];
+        self.trouble = Duration::from_secs(60);
         self.odds = Odds {
             timer_first: if fault.ends_with("-pause") { 700 } else { 0 },
             ..Odds::default()
@@ -229,6 +231,34 @@ impl Knobs {
             self.longest_task = Duration::from_secs(30);
             self.tasks = 3;
         }
+        if rng.per_mille(500) {
+            self.single_out_a_bend(rng);
+        }
+    }
+
+    /// One way in which things go wrong on their way, again and again, while workers come and go.
+    fn single_out_a_bend(&mut self, rng: &mut Stream) {
+        let often = 50 + rng.below(250) as u32;
+        let odds = &mut self.odds;
+        let rates = [
+            &mut odds.late,
+            &mut odds.twice,
+            &mut odds.request_late,
+            &mut odds.request_twice,
+            &mut odds.reply_lost,
+        ];
+        let which = [0, 1, 2, 3, 3, 4][rng.below(6)];
+        if let Some(rate) = rates.into_iter().nth(which) {
+            *rate = often;
+        }
+        let faults = ["cut", "cut", "worker-pause", "partition", "worker-leave"];
+        self.faults = vec![(faults[rng.below(faults.len())], 8)];
+        self.load = Load::Bursts;
+        (self.workers, self.processes) = (1 + rng.below(2), 1 + rng.below(2));
+        self.longest_task = [20, 20, 500, 5_000].map(Duration::from_millis)[rng.below(4)];
+        self.slow_tasks = 200;
+        self.at_most_once = [0, 0, 300][rng.below(3)];
+        self.tasks = 20 + rng.below(100);
     }
 
     fn performance() -> Knobs {
