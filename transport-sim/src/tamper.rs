@@ -37,8 +37,7 @@ pub trait Tamper<M: Machine>: Debug + Send + Sync + ForkTamper<M> {
         wanted
     }
 
-    /// Facts that nothing in the world brings about: each is an event of its own, at this instant.
-    /// Asked after each step.
+    /// Facts that nothing in the world brings about: the machine learns them at the end of a step.
     fn made_up(&mut self) -> Vec<M::Input> {
         Vec::new()
     }
@@ -48,6 +47,30 @@ pub trait Tamper<M: Machine>: Debug + Send + Sync + ForkTamper<M> {
 pub trait TamperStore: Debug + Send + Sync + ForkTamperStore {
     /// Carries out an operation.
     fn apply(&mut self, store: &mut Tampered<'_>, now: WallTime, op: Op) -> Reply;
+}
+
+/// A copy behind a pointer, so that a search can go on in two ways. Whatever is `Clone` has it.
+pub trait ForkTamper<M: Machine> {
+    /// The same once more.
+    fn fork(&self) -> Box<dyn Tamper<M>>;
+}
+
+impl<M: Machine, T: Tamper<M> + Clone + 'static> ForkTamper<M> for T {
+    fn fork(&self) -> Box<dyn Tamper<M>> {
+        Box::new(self.clone())
+    }
+}
+
+/// The same of what stands in front of the store.
+pub trait ForkTamperStore {
+    /// The same once more.
+    fn fork(&self) -> Box<dyn TamperStore>;
+}
+
+impl<T: TamperStore + Clone + 'static> ForkTamperStore for T {
+    fn fork(&self) -> Box<dyn TamperStore> {
+        Box::new(self.clone())
+    }
 }
 
 /// The store, for who may also change its rows without its knowledge.
@@ -167,30 +190,6 @@ impl<'a> Tampered<'a> {
     }
 }
 
-/// A copy behind a pointer, so that a search can go on in two ways. Whatever is `Clone` has it.
-pub trait ForkTamper<M: Machine> {
-    /// The same once more.
-    fn fork(&self) -> Box<dyn Tamper<M>>;
-}
-
-impl<M: Machine, T: Tamper<M> + Clone + 'static> ForkTamper<M> for T {
-    fn fork(&self) -> Box<dyn Tamper<M>> {
-        Box::new(self.clone())
-    }
-}
-
-/// The same of what stands in front of the store.
-pub trait ForkTamperStore {
-    /// The same once more.
-    fn fork(&self) -> Box<dyn TamperStore>;
-}
-
-impl<T: TamperStore + Clone + 'static> ForkTamperStore for T {
-    fn fork(&self) -> Box<dyn TamperStore> {
-        Box::new(self.clone())
-    }
-}
-
 /// Makes what stands between the world and one life of a machine.
 pub type Around<M> = fn() -> Box<dyn Tamper<M>>;
 
@@ -208,6 +207,9 @@ pub struct Tampers {
     pub store: Option<AroundStore>,
 }
 
+/// At most so many times in one step does a bug answer what its last answer has led to.
+const MADE_UP: usize = 100;
+
 /// A machine, and the bug that was planted around it, if one was.
 #[derive(Debug)]
 pub struct Bugged<M: Machine> {
@@ -224,19 +226,13 @@ impl<M: Machine> Bugged<M> {
         Bugged { machine, tamper }
     }
 
-    /// When the world wakes it.
+    /// When the machine is to be woken.
     pub fn deadline(&self) -> Option<Instant> {
         let wanted = self.machine.poll_timeout();
         match &self.tamper {
             Some(tamper) => tamper.deadline(wanted),
             None => wanted,
         }
-    }
-
-    /// What the bug makes up after a step.
-    pub fn made_up(&mut self) -> Vec<M::Input> {
-        let tamper = self.tamper.as_mut();
-        tamper.map_or_else(Vec::new, |tamper| tamper.made_up())
     }
 
     /// One mutation, then drain, as [`mpcsfaas_core::machine::step`] does it, through the bug. The
@@ -259,8 +255,17 @@ impl<M: Machine> Bugged<M> {
                 }
             }
         }
-        while let Some(output) = machine.poll_output() {
-            out.extend(tamper.output(now, machine, output));
+        for _ in 0..MADE_UP {
+            while let Some(output) = machine.poll_output() {
+                out.extend(tamper.output(now, machine, output));
+            }
+            let made_up = tamper.made_up();
+            if made_up.is_empty() {
+                break;
+            }
+            for input in made_up {
+                machine.handle_input(now, input);
+            }
         }
     }
 }
