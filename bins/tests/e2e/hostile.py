@@ -22,7 +22,7 @@ QUESTIONS = b"\x01\x00\x00\x00" * 1_000
 CONNECTIONS = 2_000
 LIARS, DEAF, THIEVES = 4, 10, 4
 PAUSE_S = 0.1
-# Of a connection that was thrown out, until it is made again.
+# Of one of the many that was thrown out, until it comes again.
 LOITER_PAUSE_S = 4.0
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -57,7 +57,6 @@ async def loiter(port: int) -> None:
     """A handshake that does not end."""
     opening = GREETING if next(numbers) % 2 else b""
     await until_thrown_out(await connected(port, opening))
-    await asyncio.sleep(LOITER_PAUSE_S)
 
 
 async def lie_at_once(port: int) -> None:
@@ -96,7 +95,7 @@ async def again_and_again(kind: str, port: int, once: Callable[[int], Awaitable[
             if kind not in thrown_out:
                 thrown_out.add(kind)
                 print(f"thrown out: {kind}", flush=True)
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(LOITER_PAUSE_S if once is loiter else PAUSE_S)
 
 
 async def attack(port: int, identities: list[str]) -> None:
