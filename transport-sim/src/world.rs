@@ -424,10 +424,6 @@ impl World {
         let mut outputs = std::mem::take(&mut self.dispatcher_outputs);
         bugged.step(local, input, &mut outputs);
         let died = bugged.machine.counters().deaths > deaths;
-        let (life, made_up) = (node.life, bugged.made_up());
-        for input in made_up {
-            self.schedule(Duration::ZERO, Event::ToDispatcher(index, life, input));
-        }
         self.watch.moved(Place::Dispatcher(index));
         if died {
             self.see_deaths(index);
@@ -448,10 +444,6 @@ impl World {
         };
         let mut outputs = std::mem::take(&mut self.worker_outputs);
         bugged.step(local, input, &mut outputs);
-        let (life, made_up) = (node.life, bugged.made_up());
-        for input in made_up {
-            self.schedule(Duration::ZERO, Event::ToWorker(index, life, input));
-        }
         self.watch.moved(Place::Worker(index));
         self.obey_worker_all(index, outputs);
         self.rearm(Place::Worker(index));
