@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use mpcsfaas_core::dispatcher::Dispatcher;
-use mpcsfaas_core::machine::Machine;
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::worker::Worker;
 

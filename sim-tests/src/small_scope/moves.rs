@@ -1,6 +1,5 @@
 //! What may happen next in a state.
 
-use mpcsfaas_core::machine::Machine;
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_transport_sim::place::Place;
 

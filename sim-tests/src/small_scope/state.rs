@@ -9,7 +9,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use mpcsfaas_core::dispatcher::{self, Dispatcher};
 use mpcsfaas_core::id::Session;
-use mpcsfaas_core::machine::Machine;
 use mpcsfaas_core::store::{self, Op, RequestId, Store};
 use mpcsfaas_core::task::{Function, Options, Versions};
 use mpcsfaas_core::time::{Instant, WallTime};
