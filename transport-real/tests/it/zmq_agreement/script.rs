@@ -19,8 +19,7 @@ const SHORT: Duration = Duration::from_secs(1);
 /// After so long without a message it is time to mark the end (again).
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// After so long without a message none is coming, where no mark says so: those before it have come
-/// one after the other.
+/// After so long without a message none is coming. If it is too short, some seem lost that are not.
 const QUIET: Duration = Duration::from_secs(2);
 
 /// One step.
@@ -41,8 +40,8 @@ pub(super) enum Step {
     Receive(Who, Patience),
     /// Numbered messages are sent until one is not taken.
     Fill(Who, Burst),
-    /// What [`Step::Fill`] sent is read, to the end that the sender marks, unless it is closed.
-    Drain { from: Option<From>, at: Who },
+    /// What [`Step::Fill`] sent is read, to its end.
+    Drain { end: End, at: Who },
     /// A socket notices that a connection ended. Of the ROUTER: that of an identity.
     Notice(Who, Option<&'static str>, Patience),
     /// The ROUTER has one more connection.
@@ -51,11 +50,17 @@ pub(super) enum Step {
     Close { who: Who, linger: bool },
 }
 
-/// Who marks the end of numbered messages; the ROUTER: for this identity.
+/// How the end of numbered messages is known.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum From {
+pub(super) enum End {
+    /// This peer marks it.
     Peer(Who),
+    /// The ROUTER marks it, for this identity.
     Router(&'static str),
+    /// Nobody does, and all should come.
+    AllCame,
+    /// Nobody does, and some may be lost: none comes for a while.
+    NoneComes,
 }
 
 /// How long something is waited for.
@@ -209,7 +214,7 @@ async fn take(
             }
             filled
         }
-        Step::Drain { from, at } => drain(*from, at, *taken, sockets).await,
+        Step::Drain { end, at } => drain(*end, at, *taken, sockets).await,
         Step::Notice(who, of, patience) => sockets.notice(who, *of, patience.limit()).await,
         Step::LetIn => sockets.let_in().await,
         Step::Close { who, linger } => {
@@ -234,20 +239,23 @@ fn reserve(address: SocketAddr) -> std::io::Result<TcpSocket> {
 /// How often the end is marked: a mark that finds a queue full is lost, too.
 const MARKS: usize = 20;
 
-async fn drain(from: Option<From>, at: Who, taken: usize, sockets: &mut impl Sockets) -> Word {
+async fn drain(end: End, at: Who, taken: usize, sockets: &mut impl Sockets) -> Word {
     let (mut count, mut ordered) = (0, true);
-    let quiet = if from.is_some() { PAUSE } else { QUIET };
+    let (want, quiet) = match end {
+        End::Peer(_) | End::Router(_) => (usize::MAX, PAUSE),
+        End::AllCame => (taken, PATIENCE),
+        End::NoneComes => (taken, QUIET),
+    };
     for _ in 0..MARKS {
-        match from {
-            Some(From::Peer(who)) => sockets.send(who, &message(&[END]), PAUSE).await,
-            Some(From::Router(to)) => sockets.send(ROUTER, &message(&[to, END]), PAUSE).await,
-            None => Word::Done,
+        match end {
+            End::Peer(who) => sockets.send(who, &message(&[END]), PAUSE).await,
+            End::Router(to) => sockets.send(ROUTER, &message(&[to, END]), PAUSE).await,
+            End::AllCame | End::NoneComes => Word::Done,
         };
-        let want = from.map_or(taken, |_| usize::MAX);
         let drained = sockets.drain(at, want, quiet).await;
         count += drained.count;
         ordered &= drained.ordered;
-        if drained.end || from.is_none() {
+        if drained.end || matches!(end, End::AllCame | End::NoneComes) {
             break;
         }
     }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::Pairing;
-use super::script::{From, Patience, Script, Step, connect, connect_as, message};
+use super::script::{End, Patience, Script, Step, connect, connect_as, message};
 use super::sockets::{Burst, Kind, ROUTER, Who};
 use super::words::Frame;
 
@@ -95,18 +95,25 @@ fn fill_with(who: Who, to: Option<&'static str>, size: usize, limit: usize) -> S
 }
 
 fn drain(from: Who, at: Who) -> Step {
-    let from = Some(From::Peer(from));
-    Step::Drain { from, at }
+    let end = End::Peer(from);
+    Step::Drain { end, at }
 }
 
 fn drain_from_router(identity: &'static str, at: Who) -> Step {
-    let from = Some(From::Router(identity));
-    Step::Drain { from, at }
+    let end = End::Router(identity);
+    Step::Drain { end, at }
 }
 
 /// What a socket sent that is closed by now, or that several sent.
+fn drain_all(at: Who) -> Step {
+    let end = End::AllCame;
+    Step::Drain { end, at }
+}
+
+/// What came of one that has ended where it stood.
 fn drain_rest(at: Who) -> Step {
-    Step::Drain { from: None, at }
+    let end = End::NoneComes;
+    Step::Drain { end, at }
 }
 
 pub(super) fn messages() -> Vec<Script> {
@@ -147,7 +154,7 @@ pub(super) fn messages() -> Vec<Script> {
             .meet("w")
             .and(fill_with("v", None, 100, 500))
             .and(fill_with("w", None, 100, 500))
-            .tell("of each, two frames a message, R hears", drain_rest(ROUTER)),
+            .tell("of each, two frames a message, R hears", drain_all(ROUTER)),
         Script::new("the-router-speaks-first")
             .and(connect("w"))
             .and(Step::LetIn)
@@ -279,7 +286,7 @@ pub(super) fn ends() -> Vec<Script> {
             .meet("w")
             .and(fill("w"))
             .and(close("w"))
-            .tell("R hears", drain_rest(ROUTER)),
+            .tell("R hears", drain_all(ROUTER)),
         Script::new("an-exit-with-messages-in-flight")
             .meet("w")
             .and(fill("w"))
@@ -289,7 +296,7 @@ pub(super) fn ends() -> Vec<Script> {
             .meet("w")
             .and(fill_with(ROUTER, Some("w"), 1 << 20, 64))
             .and(close(ROUTER))
-            .tell("w hears", drain_rest("w")),
+            .tell("w hears", drain_all("w")),
         Script::new("a-router-exits-with-messages-in-flight")
             .meet("w")
             .and(fill_to("w"))
