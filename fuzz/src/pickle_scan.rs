@@ -2,7 +2,7 @@
 //!
 //! Any bytes: the scanner's memory is in proportion to them, its four questions agree with each
 //! other, and a pickle has exactly one end: cut anywhere it is truncated, and nothing may follow.
-//! Bytes that begin with [`MADE`] are a recipe for a value, whose pickle must be told for what it is.
+//! Bytes that begin with a zero are a recipe for a value, whose pickle must be told for what it is.
 
 use mpcsfaas_core::pickle::{
     Container, Literal, Malformed, NotAFunction, NotParams, Reason, Top, check_function,

@@ -1,7 +1,7 @@
 //! `wire_native`: the native format.
 //!
 //! Any bytes: what is read can be written and read again as the same message, in no more bytes, and
-//! costs memory in proportion. Bytes that begin with [`MADE`] are a recipe for a message instead,
+//! costs memory in proportion. Bytes that begin with a zero are a recipe for a message instead,
 //! which must survive, and must be refused when it is cut or followed by something.
 
 use std::fmt::Debug;

@@ -80,11 +80,8 @@ impl World {
     /// Says the next thing in a worker's last session.
     pub(super) fn say_next(&mut self, worker: u64, body: ToDispatcher) {
         let session = self.guests.session(worker);
-        let number = self
-            .guests
-            .talk(&native_peer(worker, session), session)
-            .said
-            + 1;
+        let peer = native_peer(worker, session);
+        let number = self.guests.talk(&peer, session).said.saturating_add(1);
         self.say(worker, session, number, body);
     }
 
@@ -209,16 +206,21 @@ impl World {
             7..11 => self.answer_all(),
             11 => {
                 self.requests.carry_out(self.now, request);
-                self.feed(Input::StoreFailed { request });
+                self.fails(request);
             }
-            12 => self.feed(Input::StoreFailed { request }),
+            12 => self.fails(request),
             13 => self.lease_is_gone(request),
             14 => self.store_is_mad(draw, request),
             _ => {
-                self.requests.connected = false;
+                self.requests.disconnected();
                 self.feed(Input::StoreDisconnected);
             }
         }
+    }
+
+    fn fails(&mut self, request: u64) {
+        self.requests.lost(request);
+        self.feed(Input::StoreFailed { request });
     }
 
     /// The store answers that there is no lease, where it may.

@@ -1,6 +1,6 @@
 //! The store behind a connection that loses and repeats.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mpcsfaas_core::id::{FunctionId, Incarnation};
@@ -20,7 +20,10 @@ const MUCH_LATER: Duration = Duration::from_secs(60);
 pub(super) struct Requests {
     pub(super) store: Store,
     pub(super) connected: bool,
+    /// What was asked and not answered.
     outstanding: BTreeMap<RequestId, Op>,
+    /// Those of them that are on their way. The others were lost, and wait to be repeated.
+    under_way: BTreeSet<RequestId>,
     last: RequestId,
     others: u64,
 }
@@ -43,6 +46,7 @@ impl Requests {
             store,
             connected: false,
             outstanding: BTreeMap::new(),
+            under_way: BTreeSet::new(),
             last: 0,
             others: 0,
         }
@@ -50,6 +54,7 @@ impl Requests {
 
     /// The dispatcher asks: something new under the next name, or the same again.
     pub(super) fn asked(&mut self, request: RequestId, op: Op) {
+        self.under_way.insert(request);
         assert!(self.connected, "the store is away, and is asked {op:?}");
         match self.outstanding.get(&request) {
             Some(before) => assert_eq!(before, &op, "a request is repeated in the same words"),
@@ -65,10 +70,21 @@ impl Requests {
         }
     }
 
-    /// The name of one outstanding request, counted from the oldest.
+    /// The name of one request that is under way, counted from the oldest.
     pub(super) fn name(&self, index: usize) -> Option<RequestId> {
-        let count = self.outstanding.len().max(1);
-        self.outstanding.keys().nth(index % count).copied()
+        let count = self.under_way.len().max(1);
+        self.under_way.iter().nth(index % count).copied()
+    }
+
+    /// A request, or its answer, is lost.
+    pub(super) fn lost(&mut self, request: RequestId) {
+        self.under_way.remove(&request);
+    }
+
+    /// The connection is lost, and all that was under way with it.
+    pub(super) fn disconnected(&mut self) {
+        self.connected = false;
+        self.under_way.clear();
     }
 
     /// Whether what is asked needs a lease.
@@ -85,6 +101,7 @@ impl Requests {
 
     /// The answer has arrived.
     pub(super) fn answered(&mut self, request: RequestId) {
+        self.under_way.remove(&request);
         self.outstanding.remove(&request);
     }
 

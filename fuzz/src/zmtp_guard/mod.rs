@@ -3,7 +3,7 @@
 //! The first three bytes choose what the rest is (a whole connection, what follows a handshake of
 //! ours, or traffic alone), the limits, and how the rest is cut into pieces. The pieces make no
 //! difference; what is only announced costs nothing; and the verdict on traffic is that of
-//! [`frames::read`], which has all bytes at once.
+//! a reader (`frames.rs`) that has all bytes at once.
 
 mod frames;
 
