@@ -260,6 +260,8 @@ async fn drain(end: End, at: Who, taken: usize, sockets: &mut impl Sockets) -> W
         }
     }
     match ordered {
+        // How many get away before a process ends is a race.
+        true if matches!(end, End::NoneComes) => Word::TheFirstArrive,
         true if count >= taken => Word::AllArrive,
         true => Word::SomeAreLost,
         false => Word::Mixed,

@@ -74,6 +74,8 @@ pub(super) enum Word {
     AllArrive,
     /// Some have not arrived; those that have, in order.
     SomeAreLost,
+    /// Some of the first have arrived, perhaps all, in order.
+    TheFirstArrive,
     /// They did not arrive in order or not whole.
     Mixed,
 }
@@ -126,6 +128,7 @@ impl fmt::Display for Word {
             },
             Word::AllArrive => f.write_str("all, in order"),
             Word::SomeAreLost => f.write_str("not all, in order"),
+            Word::TheFirstArrive => f.write_str("those that got away, in order"),
             Word::Mixed => f.write_str("out of order"),
         }
     }
