@@ -12,7 +12,7 @@ use super::sockets::{Burst, Caller, Drained, Kind, ROUTER, Sockets, Who};
 use super::words::{Frames, Word};
 
 /// More than any command takes that `peers.py` bounds itself.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A Python process with pyzmq.
 #[derive(Debug)]

@@ -16,6 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A bound on what may not come, where nothing that does come can show it.
 const SHORT: Duration = Duration::from_secs(1);
 
+/// A bound on when a connection goes on whose reader stood still: the kernel tries it again after
+/// pauses that grow with the time that it had to wait. 200 marks take as long.
+const AWAKENING: Duration = Duration::from_secs(60);
+
 /// After so long without a message it is time to mark the end (again).
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -236,14 +240,14 @@ fn reserve(address: SocketAddr) -> std::io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// How often the end is marked: a mark that finds a queue full is lost, too.
-const MARKS: usize = 20;
+/// How often the end is marked at most: a mark that finds a queue full is lost, too.
+const MARKS: usize = 200;
 
 async fn drain(end: End, at: Who, taken: usize, sockets: &mut impl Sockets) -> Word {
     let (mut count, mut ordered) = (0, true);
     let (want, quiet) = match end {
         End::Peer(_) | End::Router(_) => (usize::MAX, PAUSE),
-        End::AllCame => (taken, PATIENCE),
+        End::AllCame => (taken, AWAKENING),
         End::NoneComes => (taken, QUIET),
     };
     for _ in 0..MARKS {
