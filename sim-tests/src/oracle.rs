@@ -126,6 +126,14 @@ impl Checker for Oracle {
                 bend: Bend::Twice(_),
             } => self.answers_repeat = true,
             What::CancelAsked(task) => self.tasks.entry(*task).or_default().cancel_asked = true,
+            What::Cancelled(task) => {
+                let known = self.tasks.entry(*task).or_default();
+                let failure = known.ended.and_then(|ended| ended.failure);
+                if failure != Some(FailureKind::Cancelled) {
+                    let what = "its user was told that it is cancelled, and it is not".to_owned();
+                    return told(task, Err(what));
+                }
+            }
             What::Started { task, .. } => {
                 let known = self.tasks.entry(task.task).or_default();
                 known.attempts.push((task.attempt, Run::Runs));
@@ -318,6 +326,16 @@ mod tests {
             .started(W0, attempt(7, 1))
             .row(failed(attempt(7, 1), FailureKind::Raised));
         assert_eq!(judge(raised), Ok(1));
+    }
+
+    #[test]
+    fn who_is_told_that_a_task_is_cancelled_may_believe_it() {
+        let asked = begun().see(What::CancelAsked(task(7)));
+        let told = What::Cancelled(task(7));
+        let verdict = judge(asked.clone().see(told.clone()));
+        assert_broken(verdict, &[&task(7).to_string(), "cancelled"]);
+        let ended = asked.row(failed(attempt(7, 1), FailureKind::Cancelled));
+        assert_eq!(judge(ended.see(told)), Ok(1));
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! the original's processes as it judges ours.
 
 use mpcsfaas_core::id::{Attempt, Incarnation, Session, TaskId};
-use mpcsfaas_core::store::Row as StoreRow;
-use mpcsfaas_core::store::op::{EndReason, Submitted};
+use mpcsfaas_core::store::op::{Cancelled, EndReason, Reply, Submitted};
+use mpcsfaas_core::store::{Op, Row as StoreRow};
 use mpcsfaas_core::task::{FailureKind, Status};
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::wire::message::TaskRef;
@@ -113,6 +113,10 @@ pub enum What {
         /// The rows that it changed.
         changed: Vec<TaskId>,
     },
+    /// The store opened or extended the lease of a dispatcher's life.
+    Leased(Incarnation),
+    /// A user was told that a task is cancelled.
+    Cancelled(TaskId),
     /// A dispatcher told a worker that it need not keep these results.
     Acknowledged {
         /// Who said so.
@@ -133,6 +137,40 @@ pub enum What {
     },
     /// Faults are over.
     Healed,
+}
+
+/// Whose lease an operation opens or extends, and of which task it is a cancel: what [`Asked::seen`]
+/// needs to know of it once it has been carried out.
+#[derive(Clone, Copy, Debug)]
+pub enum Asked {
+    /// To open or to extend a lease.
+    Lease(Incarnation),
+    /// To cancel a task.
+    Cancel(TaskId),
+    /// Anything else.
+    Other,
+}
+
+impl Asked {
+    /// What an operation asks for.
+    pub fn of(op: &Op) -> Asked {
+        match op {
+            Op::OpenLease { incarnation } | Op::Renew { incarnation, .. } => {
+                Asked::Lease(*incarnation)
+            }
+            Op::Cancel { task } => Asked::Cancel(*task),
+            _ => Asked::Other,
+        }
+    }
+
+    /// What is seen when the store answers so.
+    pub fn seen(self, reply: &Reply) -> Option<What> {
+        match (self, reply) {
+            (Asked::Lease(owner), Reply::Done | Reply::Renewed(_)) => Some(What::Leased(owner)),
+            (Asked::Cancel(task), Reply::Cancelled(Cancelled::Done)) => Some(What::Cancelled(task)),
+            _ => None,
+        }
+    }
 }
 
 /// Lines that have a limit (P13).

@@ -11,7 +11,7 @@ use mpcsfaas_core::time::Instant;
 
 use crate::event::Event;
 use crate::guest::Fact;
-use crate::history::What;
+use crate::history::{Asked, What};
 use crate::node::Process;
 use crate::place::Place;
 use crate::plan::{Bend, Occasion, Plan};
@@ -72,6 +72,7 @@ impl World {
     /// One operation on the store, whoever asks.
     pub(crate) fn apply(&mut self, op: Op) -> Reply {
         let now = self.wall_time();
+        let asked = Asked::of(&op);
         let reply = match &mut self.store_tamper {
             Some(tamper) => {
                 let config = config_of(&self.plan);
@@ -82,6 +83,9 @@ impl World {
         };
         let changed = std::mem::take(&mut self.store_told.tasks);
         self.look_at_store(changed);
+        if let Some(what) = asked.seen(&reply) {
+            self.see(what);
+        }
         let mut notices = std::mem::take(&mut self.store_told.notices);
         while let Some(notice) = notices.pop_front().or_else(|| self.store.poll_notice()) {
             if notice == Notice::Queued {

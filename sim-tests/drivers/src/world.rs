@@ -15,7 +15,7 @@ use mpcsfaas_core::time::WallTime;
 use mpcsfaas_transport_real::clock::Clock;
 use mpcsfaas_transport_sim::Place;
 use mpcsfaas_transport_sim::by_task::ByTask;
-use mpcsfaas_transport_sim::history::What;
+use mpcsfaas_transport_sim::history::{Asked, What};
 use mpcsfaas_transport_sim::plan::{FOR_GOOD, Plan, Submit};
 use mpcsfaas_transport_sim::rng::Stream;
 use tokio::sync::Notify;
@@ -133,9 +133,13 @@ impl World {
             // Seen first: what it changes comes after it.
             self.watch.see(What::CancelAsked(task));
         }
+        let asked = Asked::of(&op);
         let mut store = self.store();
         let reply = store.apply(WallTime(WALL_EPOCH + at.as_nanos() / 1_000_000), op);
         self.watch.look_at_store(&mut store);
+        if let Some(what) = asked.seen(&reply) {
+            self.watch.see(what);
+        }
         self.watch.checked(Place::Store, Machine::check(&*store));
         let notices = std::iter::from_fn(|| store.poll_notice()).collect();
         (reply, notices)

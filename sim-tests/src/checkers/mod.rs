@@ -20,6 +20,7 @@ mod p11_no_attempt_starts_twice;
 mod p12_running_work_is_adopted;
 mod p13_lines_have_limits;
 mod r04_disowned_work_stops;
+mod r04_leases_are_kept;
 mod r04_owners_know_their_tasks;
 mod r07_results_are_kept_until_committed;
 mod r14_losses_are_counted;
@@ -93,6 +94,7 @@ pub fn all(setting: &Setting) -> Vec<Box<dyn Checker>> {
         )),
         Box::new(p13_lines_have_limits::LinesHaveLimits::new(setting)),
         Box::new(r04_disowned_work_stops::DisownedWorkStops::new(setting)),
+        Box::new(r04_leases_are_kept::LeasesAreKept::new(setting)),
         Box::new(r04_owners_know_their_tasks::OwnersKnowTheirTasks::default()),
         Box::new(r07_results_are_kept_until_committed::ResultsAreKeptUntilCommitted::default()),
         Box::new(r14_losses_are_counted::LossesAreCounted::default()),

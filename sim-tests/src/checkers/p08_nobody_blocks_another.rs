@@ -28,6 +28,8 @@ pub(super) struct NobodyBlocksAnother {
     patience: Duration,
     /// Judges only what a doorbell is rung for: new tasks, and workers that hold nothing.
     promptly: bool,
+    /// What was sent so long before a session was welcome may belong to it, and may be lost.
+    crossing: Duration,
     workers: Each<Idle>,
     queued: BTreeMap<TaskId, Queued>,
     last_claim: Instant,
@@ -78,6 +80,7 @@ impl NobodyBlocksAnother {
             clean: Clean::new(setting),
             patience: patience + 10 * setting.latency,
             promptly: false,
+            crossing: Duration::ZERO,
             workers: Each::default(),
             queued: BTreeMap::new(),
             last_claim: Instant::ZERO,
@@ -91,6 +94,7 @@ impl NobodyBlocksAnother {
         NobodyBlocksAnother {
             patience: 6 * setting.latency + Duration::from_millis(20),
             promptly: true,
+            crossing: 2 * setting.latency,
             ..NobodyBlocksAnother::new(setting)
         }
     }
@@ -138,8 +142,10 @@ impl NobodyBlocksAnother {
 
     /// From when on nothing hinders an idle worker from getting work.
     fn free_from(&self, index: usize, idle: &Idle) -> Instant {
+        let welcome_since = idle.welcome_since.since(Instant::ZERO);
+        let sent_since = Instant::ZERO + welcome_since.saturating_sub(self.crossing);
         self.clean
-            .session_free_from(Place::Worker(index), idle.dispatcher, idle.welcome_since)
+            .session_free_from(Place::Worker(index), idle.dispatcher, sent_since)
     }
 
     fn somebody_is_free(&self, now: Instant) -> bool {

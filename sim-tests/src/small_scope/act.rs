@@ -12,7 +12,7 @@ use mpcsfaas_core::task::{Options, Outcome, Versions};
 use mpcsfaas_core::wire::message::{TaskRef, ToWorker};
 use mpcsfaas_core::worker;
 use mpcsfaas_core::worker::child::{ChildFact, ChildOrder, SlotId};
-use mpcsfaas_transport_sim::history::{Row, Seen, What};
+use mpcsfaas_transport_sim::history::{Asked, Row, Seen, What};
 use mpcsfaas_transport_sim::place::Place;
 use mpcsfaas_transport_sim::plan::{self, Bend, FOR_GOOD, Occasion, Trouble};
 use mpcsfaas_transport_sim::result_of;
@@ -279,6 +279,7 @@ impl<'s> Act<'s> {
     /// One operation on the store, whoever asks.
     fn apply(&mut self, op: Op) -> Reply {
         let now = self.state.wall_time();
+        let asked = Asked::of(&op);
         let node = self.state.store.change();
         let store = &mut node.store;
         let told = &mut node.told;
@@ -299,6 +300,9 @@ impl<'s> Act<'s> {
         for task in changed {
             let row = self.state.store.store.task(task);
             self.see(row.map_or(What::RowGone(task), |row| What::Row(Row::of(task, row))));
+        }
+        if let Some(what) = asked.seen(&reply) {
+            self.see(what);
         }
         if rung {
             for node in &mut self.state.dispatchers {

@@ -85,7 +85,13 @@ impl Past {
         };
         let task = match &seen.what {
             What::Submitted { task, .. } | What::Answered { task, .. } => Some(*task),
-            What::CancelAsked(task) | What::RowGone(task) => Some(*task),
+            What::CancelAsked(task) | What::Cancelled(task) | What::RowGone(task) => Some(*task),
+            What::Leased(owner) => {
+                if let Some(index) = (owner.boot as usize).checked_sub(1) {
+                    at(Place::Dispatcher(index % MOST_DISPATCHERS));
+                }
+                None
+            }
             What::Row(row) => Some(row.task),
             What::Started { at: place, task }
             | What::Stopped {
