@@ -3,9 +3,9 @@
 //! A checker that judges a history can be shown a made-up one that breaks its promise, and judges
 //! the original's processes as it judges ours.
 
-use mpcsfaas_core::id::{Attempt, Incarnation, Session, TaskId};
-use mpcsfaas_core::store::op::{Cancelled, EndReason, Reply, Submitted};
-use mpcsfaas_core::store::{Op, Row as StoreRow};
+use mpcsfaas_core::id::{Attempt, Incarnation, Session, TaskId, WorkerId, WorkerKey};
+use mpcsfaas_core::store::op::{Adoption, Cancelled, Commit, EndReason, Reply, Requeue, Submitted};
+use mpcsfaas_core::store::{Op, RequestId, Row as StoreRow};
 use mpcsfaas_core::task::{FailureKind, Status};
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::wire::message::TaskRef;
@@ -113,10 +113,40 @@ pub enum What {
         /// The rows that it changed.
         changed: Vec<TaskId>,
     },
+    /// A dispatcher sent a request to the store, perhaps again.
+    Asked {
+        /// Who asks.
+        by: Place,
+        /// Which of its requests.
+        request: RequestId,
+        /// For what.
+        ask: Ask,
+    },
+    /// The store is about to carry out a dispatcher's request: the rows that it changes follow.
+    Served {
+        /// Whose request.
+        of: Place,
+        /// What is asked for.
+        ask: Ask,
+    },
+    /// A dispatcher has learnt the answer to a request.
+    Told {
+        /// Who asked.
+        by: Place,
+        /// Which of its requests.
+        request: RequestId,
+    },
     /// The store opened or extended the lease of a dispatcher's life.
     Leased(Incarnation),
     /// A user was told that a task is cancelled.
     Cancelled(TaskId),
+    /// A worker gave back what it had been given and will not start.
+    HandedBack {
+        /// Which worker.
+        by: Place,
+        /// Which attempts.
+        tasks: Vec<TaskRef>,
+    },
     /// A dispatcher told a worker that it need not keep these results.
     Acknowledged {
         /// Who said so.
@@ -139,38 +169,143 @@ pub enum What {
     Healed,
 }
 
-/// Whose lease an operation opens or extends, and of which task it is a cancel: what [`Asked::seen`]
-/// needs to know of it once it has been carried out.
-#[derive(Clone, Copy, Debug)]
-pub enum Asked {
+/// What a request to the store asks for, as far as it matters to a judge.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Ask {
     /// To open or to extend a lease.
     Lease(Incarnation),
+    /// To give back a lease, with all that is owned under it.
+    Release(Incarnation),
+    /// To claim tasks.
+    Claim {
+        /// Who will own them.
+        owner: Incarnation,
+        /// The number of the claim; a repeat has the same.
+        number: u64,
+    },
+    /// To take over what workers hold.
+    Adopt {
+        /// Who will own it.
+        owner: Incarnation,
+        /// What.
+        tasks: Vec<Seat>,
+    },
+    /// To end tasks.
+    Commit(Vec<TaskRef>),
+    /// To put tasks back into the queue.
+    GiveBack(Vec<GiveBack>),
     /// To cancel a task.
     Cancel(TaskId),
     /// Anything else.
     Other,
 }
 
-impl Asked {
+/// Where an attempt is, as whoever adopts it says.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Seat {
+    /// Which attempt.
+    pub task: TaskRef,
+    /// The worker that has it.
+    pub worker: WorkerKey,
+    /// In which session.
+    pub session: Session,
+}
+
+/// An attempt that is given up, and who says that it is his.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct GiveBack {
+    /// Which attempt.
+    pub task: TaskRef,
+    /// Who owns it.
+    pub owner: Incarnation,
+    /// The session of its last adoption.
+    pub seat: Session,
+}
+
+impl Ask {
     /// What an operation asks for.
-    pub fn of(op: &Op) -> Asked {
+    pub fn of(op: &Op) -> Ask {
         match op {
             Op::OpenLease { incarnation } | Op::Renew { incarnation, .. } => {
-                Asked::Lease(*incarnation)
+                Ask::Lease(*incarnation)
             }
-            Op::Cancel { task } => Asked::Cancel(*task),
-            _ => Asked::Other,
+            Op::Release { incarnation } => Ask::Release(*incarnation),
+            Op::Claim(claim) => Ask::Claim {
+                owner: claim.incarnation,
+                number: claim.number,
+            },
+            Op::Adopt { incarnation, tasks } => Ask::Adopt {
+                owner: *incarnation,
+                tasks: tasks.iter().map(Seat::of).collect(),
+            },
+            Op::Commit(batch) => Ask::Commit(batch.iter().map(attempt_of_commit).collect()),
+            Op::Requeue(batch) => Ask::GiveBack(batch.iter().map(GiveBack::of).collect()),
+            Op::Cancel { task } => Ask::Cancel(*task),
+            _ => Ask::Other,
         }
     }
 
+    /// The attempts that it names.
+    pub fn attempts(&self) -> impl Iterator<Item = TaskRef> + '_ {
+        let (seats, commits, given_back): (&[Seat], &[TaskRef], &[GiveBack]) = match self {
+            Ask::Adopt { tasks, .. } => (tasks, &[], &[]),
+            Ask::Commit(tasks) => (&[], tasks, &[]),
+            Ask::GiveBack(tasks) => (&[], &[], tasks),
+            Ask::Lease(_) | Ask::Release(_) | Ask::Claim { .. } | Ask::Cancel(_) | Ask::Other => {
+                (&[], &[], &[])
+            }
+        };
+        let seats = seats.iter().map(|seat| seat.task);
+        let given_back = given_back.iter().map(|item| item.task);
+        seats.chain(commits.iter().copied()).chain(given_back)
+    }
+
     /// What is seen when the store answers so.
-    pub fn seen(self, reply: &Reply) -> Option<What> {
+    pub fn seen(&self, reply: &Reply) -> Option<What> {
         match (self, reply) {
-            (Asked::Lease(owner), Reply::Done | Reply::Renewed(_)) => Some(What::Leased(owner)),
-            (Asked::Cancel(task), Reply::Cancelled(Cancelled::Done)) => Some(What::Cancelled(task)),
+            (Ask::Lease(owner), Reply::Done | Reply::Renewed(_)) => Some(What::Leased(*owner)),
+            (Ask::Cancel(task), Reply::Cancelled(Cancelled::Done)) => Some(What::Cancelled(*task)),
             _ => None,
         }
     }
+}
+
+impl Seat {
+    fn of(adoption: &Adoption) -> Seat {
+        let Adoption {
+            task,
+            attempt,
+            session,
+            ref worker,
+        } = *adoption;
+        Seat {
+            task: TaskRef { task, attempt },
+            worker: worker.clone(),
+            session,
+        }
+    }
+}
+
+impl GiveBack {
+    fn of(requeue: &Requeue) -> GiveBack {
+        let Requeue {
+            task,
+            attempt,
+            owner,
+            seat,
+            ..
+        } = *requeue;
+        GiveBack {
+            task: TaskRef { task, attempt },
+            owner,
+            seat,
+        }
+    }
+}
+
+fn attempt_of_commit(commit: &Commit) -> TaskRef {
+    let Commit { task, attempt, .. } = *commit;
+    TaskRef { task, attempt }
 }
 
 /// Lines that have a limit (P13).
@@ -260,6 +395,8 @@ pub struct Ended {
 pub struct WorkerState {
     /// Where.
     pub node: Place,
+    /// Which life it is.
+    pub id: WorkerId,
     /// Which session it is in.
     pub session: Session,
     /// Whether that session has been welcomed.

@@ -135,8 +135,8 @@ impl Knobs {
         knobs.processes = 1 + rng.below(3);
         knobs.flow = flow(rng);
         knobs.latency = [200, 1_000, 20_000, 200_000].map(Duration::from_micros)[rng.below(4)];
-        knobs.trouble = rng.between(Duration::from_secs(5), Duration::from_secs(30));
-        knobs.tasks = 5 + rng.below(60);
+        knobs.trouble = rng.between(Duration::from_secs(5), Duration::from_secs(60));
+        knobs.tasks = 5 + rng.below(120);
         knobs.load = [Load::Even, Load::Bursts, Load::Idle, Load::Skewed][rng.below(4)];
         knobs.longest_task = [1, 20, 500, 5_000].map(Duration::from_millis)[rng.below(4)];
         if rng.per_mille(100) {
@@ -170,58 +170,70 @@ impl Knobs {
             spawn_fails: rate(100),
         };
         for name in FAULTS {
-            let count = rate(5);
+            let count = rate(8);
             if count > 0 {
                 knobs.faults.push((name, count));
             }
         }
         let leaves = knobs.faults.iter().any(|(name, _)| *name == "worker-leave");
         if leaves && rng.per_mille(700) {
-            // Who leaves in the middle of a burst has something to hand back.
-            knobs.load = Load::Bursts;
-            knobs.longest_task = Duration::from_millis(20);
-            knobs.tasks = 60 + rng.below(60);
-            knobs.trouble = Duration::from_secs(60);
-            (knobs.workers, knobs.processes) = (2, 1);
-            knobs.slow_tasks = 200;
-            // ... and nothing that excuses it if it does not.
-            knobs.faults.retain(|(name, _)| *name == "worker-leave");
-            knobs.odds = Odds::default();
+            knobs.leave_in_bursts(rng);
         }
-        if rng.per_mille(400) {
+        if rng.per_mille(500) {
             knobs.single_out(rng);
         }
         knobs.odds.latest = [1, 50, 1_000].map(Duration::from_millis)[rng.below(3)];
         knobs
     }
 
+    /// Who leaves in the middle of a burst has something to hand back, and nothing excuses it if it
+    /// does not.
+    fn leave_in_bursts(&mut self, rng: &mut Stream) {
+        self.load = Load::Bursts;
+        self.longest_task = Duration::from_millis(20);
+        self.tasks = 60 + rng.below(120);
+        self.trouble = Duration::from_secs(120);
+        (self.workers, self.processes) = (1 + rng.below(2), 1);
+        self.slow_tasks = 300;
+        self.faults = vec![("worker-leave", 4 + rng.below(8) as u32)];
+        self.odds = Odds::default();
+    }
+
     /// One trouble in a world where all else is well: nothing excuses what it costs.
     fn single_out(&mut self, rng: &mut Stream) {
         // These need some luck to hit where it hurts.
-        let fault = match rng.below(10) {
-            0..=2 => "dispatcher-pause",
-            3 => "worker-crash",
-            4 | 5 => "cancel",
+        let fault = match rng.below(12) {
+            0..=3 => "dispatcher-pause",
+            4 => "worker-crash",
+            5 | 6 => "cancel",
+            7 => "dispatcher-leave",
+            8 => "worker-leave",
             _ => FAULTS[rng.below(FAULTS.len())],
         };
         // A few, far enough from each other.
-        self.faults = vec![(fault, 1 + rng.below(7) as u32)];
-        self.trouble = Duration::from_secs(60);
+        self.faults = vec![(fault, 2 + rng.below(12) as u32)];
+        self.trouble = Duration::from_secs(120);
         self.odds = Odds {
             timer_first: if fault.ends_with("-pause") { 700 } else { 0 },
             ..Odds::default()
         };
         self.longest_task = [500, 5_000].map(Duration::from_millis)[rng.below(2)];
-        self.tasks = 5 + rng.below(20);
+        self.tasks = 10 + rng.below(40);
+        if fault == "worker-leave" && rng.per_mille(700) {
+            return self.leave_in_bursts(rng);
+        }
         if fault.ends_with("-leave") || fault == "cancel" {
             // Some of it outlasts the patience of who leaves, and who is told to drop it.
             self.longest_task = Duration::from_secs(60);
-            self.tasks = 5 + rng.below(8);
+            self.tasks = 6 + rng.below(12);
             self.at_most_once = 500;
             self.slow_tasks = 0;
         }
         if fault == "cancel" {
             self.faults = vec![(fault, 3)];
+        }
+        if fault == "dispatcher-pause" {
+            self.faults = vec![(fault, 8 + rng.below(8) as u32)];
         }
         if fault == "worker-crash" {
             // Under the same few tasks, time and again, as if they were to blame.
@@ -240,25 +252,38 @@ impl Knobs {
     fn single_out_a_bend(&mut self, rng: &mut Stream) {
         let often = 50 + rng.below(250) as u32;
         let odds = &mut self.odds;
-        let rates = [
-            &mut odds.late,
-            &mut odds.twice,
-            &mut odds.request_late,
-            &mut odds.request_twice,
-            &mut odds.reply_lost,
-        ];
-        let which = [0, 1, 2, 3, 3, 4][rng.below(6)];
-        if let Some(rate) = rates.into_iter().nth(which) {
-            *rate = often;
+        match rng.below(10) {
+            0 | 1 => odds.late = often,
+            2 => odds.twice = often,
+            3 | 4 => odds.request_late = often,
+            5 | 6 => odds.request_twice = often,
+            7 => odds.reply_lost = often,
+            _ => odds.detour = 500,
         }
-        let faults = ["cut", "cut", "worker-pause", "partition", "worker-leave"];
-        self.faults = vec![(faults[rng.below(faults.len())], 8)];
+        if odds.detour + odds.request_late > 0 {
+            // Workers move, and what the last dispatcher has asked for is still on its way.
+            odds.detour = 500;
+            self.dispatchers = 2 + rng.below(2);
+        }
+        let faults = [
+            "cut",
+            "cut",
+            "clog",
+            "worker-pause",
+            "partition",
+            "worker-leave",
+        ];
+        self.faults = vec![(faults[rng.below(faults.len())], 16)];
+        if self.odds.late > 0 && rng.per_mille(500) {
+            // What was said in one session arrives in the next.
+            self.faults = vec![(["clog", "partition-down"][rng.below(2)], 16)];
+        }
         self.load = Load::Bursts;
         (self.workers, self.processes) = (1 + rng.below(2), 1 + rng.below(2));
         self.longest_task = [20, 20, 500, 5_000].map(Duration::from_millis)[rng.below(4)];
         self.slow_tasks = 200;
         self.at_most_once = [0, 0, 300][rng.below(3)];
-        self.tasks = 20 + rng.below(100);
+        self.tasks = 40 + rng.below(200);
     }
 
     fn performance() -> Knobs {

@@ -11,7 +11,7 @@ use mpcsfaas_core::time::Instant;
 
 use crate::event::Event;
 use crate::guest::Fact;
-use crate::history::{Asked, What};
+use crate::history::{Ask, What};
 use crate::node::Process;
 use crate::place::Place;
 use crate::plan::{Bend, Occasion, Plan};
@@ -71,8 +71,12 @@ impl StoreLink {
 impl World {
     /// One operation on the store, whoever asks.
     pub(crate) fn apply(&mut self, op: Op) -> Reply {
+        let ask = Ask::of(&op);
+        self.apply_asked(&ask, op)
+    }
+
+    fn apply_asked(&mut self, ask: &Ask, op: Op) -> Reply {
         let now = self.wall_time();
-        let asked = Asked::of(&op);
         let reply = match &mut self.store_tamper {
             Some(tamper) => {
                 let config = config_of(&self.plan);
@@ -83,7 +87,7 @@ impl World {
         };
         let changed = std::mem::take(&mut self.store_told.tasks);
         self.look_at_store(changed);
-        if let Some(what) = asked.seen(&reply) {
+        if let Some(what) = ask.seen(&reply) {
             self.see(what);
         }
         let mut notices = std::mem::take(&mut self.store_told.notices);
@@ -98,6 +102,8 @@ impl World {
     pub(crate) fn ask_store(&mut self, dispatcher: usize, request: RequestId, op: Op) {
         let seat = &self.dispatchers[dispatcher];
         let (life, link) = (seat.node.life, seat.store);
+        let (by, ask) = (Place::Dispatcher(dispatcher), Ask::of(&op));
+        self.see(What::Asked { by, request, ask });
         let mut asked = Request {
             dispatcher,
             life,
@@ -167,7 +173,12 @@ impl World {
         let again = self.is_served_again(&asked) && is_fenced(&asked.op);
         let before = again.then(|| self.rows_of(&asked.op));
         let from = self.seen.len();
-        let reply = self.apply(asked.op.clone());
+        let (of, ask) = (Place::Dispatcher(dispatcher), Ask::of(&asked.op));
+        self.see(What::Served {
+            of,
+            ask: ask.clone(),
+        });
+        let reply = self.apply_asked(&ask, asked.op.clone());
         if let Some(before) = before {
             self.see_served_again(dispatcher, &before, from);
         }

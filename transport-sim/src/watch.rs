@@ -217,6 +217,7 @@ impl World {
         let count = |is: fn(&Slot) -> bool| seat.slots.iter().filter(|slot| is(slot)).count();
         let state = WorkerState {
             node: Place::Worker(index),
+            id: machine.id(),
             session: machine.session(),
             welcome: machine.is_welcome(),
             dispatcher: pipe.map(|pipe| Place::Dispatcher(pipe.dispatcher)),

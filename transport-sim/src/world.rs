@@ -9,7 +9,7 @@ use mpcsfaas_core::id::{FunctionId, Incarnation, TaskId};
 use mpcsfaas_core::store::{Op, RequestId, Store};
 use mpcsfaas_core::task::{Function, Options, Versions};
 use mpcsfaas_core::time::{Instant, WallTime};
-use mpcsfaas_core::wire::message::ToWorker;
+use mpcsfaas_core::wire::message::{ToDispatcher, ToWorker};
 use mpcsfaas_core::worker::{self, Worker};
 
 use crate::chain::Chain;
@@ -400,6 +400,10 @@ impl World {
             if input == dispatcher::Input::DrainRequested {
                 self.see_leaving(Place::Dispatcher(index));
             }
+            if let dispatcher::Input::StoreReplied { request, .. } = input {
+                let by = Place::Dispatcher(index);
+                self.see(What::Told { by, request });
+            }
             self.step_dispatcher(index, Some(input));
         }
     }
@@ -477,7 +481,13 @@ impl World {
     fn obey_worker(&mut self, index: usize, output: worker::Output) {
         match output {
             worker::Output::Connect { session } => self.connect(index, session),
-            worker::Output::Send(message) => self.send_up(index, Body::FromWorker(message)),
+            worker::Output::Send(message) => {
+                if let ToDispatcher::Returned { tasks, .. } = &message.body {
+                    let (by, tasks) = (Place::Worker(index), tasks.clone());
+                    self.see(What::HandedBack { by, tasks });
+                }
+                self.send_up(index, Body::FromWorker(message))
+            }
             worker::Output::Child(order) => self.obey_child_order(index, order),
             worker::Output::Exit => self.leave(Place::Worker(index)),
         }

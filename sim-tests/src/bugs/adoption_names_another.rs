@@ -11,8 +11,7 @@ pub(super) const BUG: Bug = Bug::of_dispatchers(
     "adoption-names-another",
     "a dispatcher names another worker than the one that runs what it adopts",
     || Box::new(AdoptionNamesAnother),
-)
-.wanting("a judge that compares the worker that an adoption names with the one that runs it");
+);
 
 /// Names the next worker.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ pub(super) const BUG: Bug = Bug::of_dispatchers(
     "a dispatcher claims what it is about to adopt or to commit",
     || Box::new(ExceptionsNotTold),
 )
-.wanting("a judge of claims that take what is about to be adopted or committed");
+.wanting("more results and sessions that arrive while their task is in the queue again");
 
 /// Empties the list.
 #[derive(Clone, Debug)]

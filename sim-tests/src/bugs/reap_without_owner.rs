@@ -16,7 +16,7 @@ pub(super) const BUG: Bug = Bug::of_stores(
     "the reaper takes what a dead dispatcher has claimed from whoever has adopted it",
     || Box::<ReapWithoutOwner>::default(),
 )
-.wanting("a judge of leases: whoever renewed his in time keeps his tasks");
+.wanting("more adoptions by another dispatcher before the lease of the first is over");
 
 /// Remembers who claimed each task, and takes him for its owner.
 #[derive(Clone, Debug, Default)]

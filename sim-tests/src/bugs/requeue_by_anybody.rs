@@ -10,8 +10,7 @@ pub(super) const BUG: Bug = Bug::of_stores(
     "requeue-by-anybody",
     "the store puts back a task that another session has adopted",
     || Box::new(RequeueByAnybody),
-)
-.wanting("a judge of give-backs: whoever asks for one owns the task, in its present seat");
+);
 
 /// Says of each Requeue that the owner asks for it, in its present seat.
 #[derive(Clone, Debug)]

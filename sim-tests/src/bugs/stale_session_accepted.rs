@@ -15,7 +15,8 @@ pub(super) const BUG: Bug = Bug::of_dispatchers(
     "stale-session-accepted",
     "a dispatcher takes what was said in an older session for the present one's",
     || Box::<StaleSessionAccepted>::default(),
-);
+)
+.wanting("more messages that outlive their session");
 
 /// Puts the present session on what belongs to an older one.
 #[derive(Clone, Debug, Default)]

@@ -19,10 +19,14 @@ mod p10_repeats_are_harmless;
 mod p11_no_attempt_starts_twice;
 mod p12_running_work_is_adopted;
 mod p13_lines_have_limits;
+mod r01_claims_leave_out;
+mod r03_only_owners_give_back;
 mod r04_disowned_work_stops;
 mod r04_leases_are_kept;
 mod r04_owners_know_their_tasks;
+mod r06_adoptions_follow_the_worker;
 mod r07_results_are_kept_until_committed;
+mod r11_leavers_release;
 mod r14_losses_are_counted;
 mod r16_at_most_once_is_not_given_up_early;
 mod setting;
@@ -93,10 +97,14 @@ pub fn all(setting: &Setting) -> Vec<Box<dyn Checker>> {
             setting,
         )),
         Box::new(p13_lines_have_limits::LinesHaveLimits::new(setting)),
+        Box::new(r01_claims_leave_out::ClaimsLeaveOut::default()),
+        Box::new(r03_only_owners_give_back::OnlyOwnersGiveBack::default()),
         Box::new(r04_disowned_work_stops::DisownedWorkStops::new(setting)),
         Box::new(r04_leases_are_kept::LeasesAreKept::new(setting)),
         Box::new(r04_owners_know_their_tasks::OwnersKnowTheirTasks::default()),
+        Box::new(r06_adoptions_follow_the_worker::AdoptionsFollowTheWorker::default()),
         Box::new(r07_results_are_kept_until_committed::ResultsAreKeptUntilCommitted::default()),
+        Box::new(r11_leavers_release::LeaversRelease::new(setting)),
         Box::new(r14_losses_are_counted::LossesAreCounted::default()),
         Box::new(r16_at_most_once_is_not_given_up_early::AtMostOnceIsNotGivenUpEarly::default()),
         Box::new(Oracle::new(setting)),

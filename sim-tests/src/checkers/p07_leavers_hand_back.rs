@@ -1,4 +1,5 @@
-//! P7: a worker that leaves says goodbye and hands back what it has not started.
+//! P7: a worker that leaves says goodbye, hands back what it has not started, and is given nothing
+//! more.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -35,7 +36,8 @@ struct Leaver {
     session: Session,
     /// The dispatcher that has welcomed it in this session, and when.
     welcome: Option<(Place, Instant)>,
-    leaving: bool,
+    /// Since when it leaves, if it does.
+    leaving: Option<Instant>,
 }
 
 /// An attempt that a leaving worker has not started.
@@ -82,8 +84,9 @@ impl LeaversHandBack {
             return;
         };
         let leaver = self.workers.of(index);
-        let again = std::mem::replace(&mut leaver.leaving, true);
-        let Some((dispatcher, welcome_since)) = leaver.welcome.filter(|_| !again) else {
+        let first = leaver.leaving.is_none();
+        leaver.leaving.get_or_insert(since);
+        let Some((dispatcher, welcome_since)) = leaver.welcome.filter(|_| first) else {
             return;
         };
         for task in unstarted {
@@ -146,10 +149,31 @@ impl LeaversHandBack {
         let Place::Worker(index) = worker else {
             return Ok(());
         };
-        match self.workers.get(index).is_some_and(|leaver| leaver.leaving) {
-            true => Err(format!("{worker} is leaving and has started {task}")),
-            false => Ok(()),
+        match self.workers.get(index).and_then(|leaver| leaver.leaving) {
+            Some(_) => Err(format!("{worker} is leaving and has started {task}")),
+            None => Ok(()),
         }
+    }
+
+    /// A dispatcher that has read a Goodbye sends nothing more for somebody to hand back.
+    fn hand_back(&mut self, now: Instant, worker: Place, tasks: &[TaskRef]) -> Result<(), String> {
+        let Place::Worker(index) = worker else {
+            return Ok(());
+        };
+        let leaver = *self.workers.of(index);
+        let (Some(since), Some((dispatcher, welcome_since))) = (leaver.leaving, leaver.welcome)
+        else {
+            return Ok(());
+        };
+        let free = self
+            .clean
+            .session_free_from(worker, dispatcher, welcome_since);
+        if now <= since + self.patience || free > since {
+            return Ok(());
+        }
+        Err(format!(
+            "{dispatcher} has given {tasks:?} to {worker}, which has been leaving since {since:?}"
+        ))
     }
 }
 
@@ -173,6 +197,7 @@ impl Checker for LeaversHandBack {
                 };
             }
             What::Started { at, task } => self.start(*at, *task)?,
+            What::HandedBack { by, tasks } => self.hand_back(seen.at, *by, tasks)?,
             What::Leaving { node, unstarted } => self.leave(seen.at, *node, unstarted),
             What::Arrived(Place::Worker(index)) => {
                 *self.workers.of(*index) = Leaver::default();
@@ -244,6 +269,18 @@ mod tests {
     fn a_goodbye_that_may_be_lost_proves_nothing() {
         let troubled = History::new().at(29_000).struck(W0, Trouble::Cut);
         assert_eq!(judge(leaving(troubled)), Ok(0));
+    }
+
+    #[test]
+    fn a_leaver_is_given_nothing_more() {
+        let returned = |after| {
+            let (by, tasks) = (W0, vec![attempt(8, 1)]);
+            let history = leaving(History::new()).at(30_003);
+            let history = history.row(queued(attempt(7, 1))).at(after);
+            judge(history.see(What::HandedBack { by, tasks }))
+        };
+        assert_eq!(returned(30_003), Ok(1), "it crossed the Goodbye");
+        assert_broken(returned(31_000), &["D0", &attempt(8, 1).to_string(), "W0"]);
     }
 
     #[test]

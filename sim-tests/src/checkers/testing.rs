@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use mpcsfaas_core::id::{Attempt, Incarnation, TaskId};
+use mpcsfaas_core::id::{Attempt, Incarnation, TaskId, WorkerId};
+use mpcsfaas_core::store::RequestId;
 use mpcsfaas_core::store::op::{EndReason, Submitted};
 use mpcsfaas_core::task::{FailureKind, Status};
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::wire::message::{Flow, TaskRef};
-use mpcsfaas_transport_sim::history::{End, Ended, Row, Seen, What, WorkerState};
+use mpcsfaas_transport_sim::history::{Ask, End, Ended, Row, Seen, What, WorkerState};
 use mpcsfaas_transport_sim::place::Place;
 use mpcsfaas_transport_sim::plan::{Fault, Plan, Shape, Trouble};
 
@@ -70,6 +71,17 @@ impl History {
             task,
             by_itself,
         })
+    }
+
+    /// D0 sends this request to the store.
+    pub(crate) fn asked(self, request: RequestId, ask: Ask) -> History {
+        let by = D0;
+        self.see(What::Asked { by, request, ask })
+    }
+
+    /// The store is about to carry out a request of D0's.
+    pub(crate) fn served(self, ask: Ask) -> History {
+        self.see(What::Served { of: D0, ask })
     }
 
     pub(crate) fn struck(self, node: Place, what: Trouble) -> History {
@@ -200,10 +212,19 @@ pub(crate) fn failed(task: TaskRef, kind: FailureKind) -> Row {
     }
 }
 
+/// What the worker at this place is called, in every life.
+pub(crate) fn id_of(node: Place) -> WorkerId {
+    match node {
+        Place::Worker(index) => WorkerId(index as u64),
+        Place::Client | Place::Store | Place::Dispatcher(_) => panic!("{node} is no worker"),
+    }
+}
+
 /// A worker with two idle processes that D0 has welcomed.
 pub(crate) fn worker(node: Place) -> WorkerState {
     WorkerState {
         node,
+        id: id_of(node),
         session: 1,
         welcome: true,
         dispatcher: Some(D0),

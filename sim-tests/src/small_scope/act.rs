@@ -9,10 +9,10 @@ use mpcsfaas_core::machine::Machine;
 use mpcsfaas_core::store::op::{Notice, Reply, Submission};
 use mpcsfaas_core::store::{Config, Op};
 use mpcsfaas_core::task::{Options, Outcome, Versions};
-use mpcsfaas_core::wire::message::{TaskRef, ToWorker};
+use mpcsfaas_core::wire::message::{TaskRef, ToDispatcher, ToWorker};
 use mpcsfaas_core::worker;
 use mpcsfaas_core::worker::child::{ChildFact, ChildOrder, SlotId};
-use mpcsfaas_transport_sim::history::{Asked, Row, Seen, What};
+use mpcsfaas_transport_sim::history::{Ask, Row, Seen, What};
 use mpcsfaas_transport_sim::place::Place;
 use mpcsfaas_transport_sim::plan::{self, Bend, FOR_GOOD, Occasion, Trouble};
 use mpcsfaas_transport_sim::result_of;
@@ -114,6 +114,9 @@ impl<'s> Act<'s> {
         match place {
             Place::Dispatcher(index) => {
                 let fact = self.state.dispatchers[index].change().facts.pop_front();
+                if let Some(dispatcher::Input::StoreReplied { request, .. }) = fact {
+                    self.see(What::Told { by: place, request });
+                }
                 self.step_dispatcher(index, fact);
             }
             Place::Worker(index) => {
@@ -155,6 +158,8 @@ impl<'s> Act<'s> {
                     self.send_down(index, peer, message);
                 }
                 dispatcher::Output::Store { request, op } => {
+                    let (by, ask) = (Place::Dispatcher(index), Ask::of(&op));
+                    self.see(What::Asked { by, request, ask });
                     let life = self.state.dispatchers[index].life;
                     self.state.requests[index].change().push(Request {
                         life,
@@ -181,7 +186,13 @@ impl<'s> Act<'s> {
         for output in outputs {
             match output {
                 worker::Output::Connect { session } => self.connect(index, session),
-                worker::Output::Send(message) => self.send_up(index, message),
+                worker::Output::Send(message) => {
+                    if let ToDispatcher::Returned { tasks, .. } = &message.body {
+                        let (by, tasks) = (Place::Worker(index), tasks.clone());
+                        self.see(What::HandedBack { by, tasks });
+                    }
+                    self.send_up(index, message)
+                }
                 worker::Output::Child(order) => self.obey_child_order(index, order),
                 worker::Output::Exit => self.leave(index),
             }
@@ -260,6 +271,8 @@ impl<'s> Act<'s> {
     fn serve(&mut self, dispatcher: usize, index: usize, unheard: bool) {
         let asked = self.state.requests[dispatcher].change().remove(index);
         let request = asked.request;
+        let (of, ask) = (Place::Dispatcher(dispatcher), Ask::of(&asked.op));
+        self.see(What::Served { of, ask });
         let reply = self.apply(asked.op);
         let node = &mut self.state.dispatchers[dispatcher];
         if node.process.is_none() || node.life != asked.life {
@@ -279,7 +292,7 @@ impl<'s> Act<'s> {
     /// One operation on the store, whoever asks.
     fn apply(&mut self, op: Op) -> Reply {
         let now = self.state.wall_time();
-        let asked = Asked::of(&op);
+        let ask = Ask::of(&op);
         let node = self.state.store.change();
         let store = &mut node.store;
         let told = &mut node.told;
@@ -301,7 +314,7 @@ impl<'s> Act<'s> {
             let row = self.state.store.store.task(task);
             self.see(row.map_or(What::RowGone(task), |row| What::Row(Row::of(task, row))));
         }
-        if let Some(what) = asked.seen(&reply) {
+        if let Some(what) = ask.seen(&reply) {
             self.see(what);
         }
         if rung {

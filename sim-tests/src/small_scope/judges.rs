@@ -1,5 +1,6 @@
 //! The judges of a path: what they have seen so far, and what they say to more.
 
+use mpcsfaas_core::id::TaskId;
 use mpcsfaas_core::time::Instant;
 use mpcsfaas_transport_sim::chain::Chain;
 use mpcsfaas_transport_sim::history::{End, Seen, What};
@@ -118,6 +119,19 @@ impl Past {
                 at(*node);
                 None
             }
+            What::Asked { by: node, .. }
+            | What::Told { by: node, .. }
+            | What::HandedBack { by: node, .. } => {
+                at(*node);
+                None
+            }
+            What::Served { of, ask } => {
+                at(*of);
+                for key in ask.attempts() {
+                    self.add_of_task(key.task, word);
+                }
+                None
+            }
             What::ServedAgain { of: node, .. } | What::Acknowledged { by: node, .. } => {
                 at(*node);
                 None
@@ -134,9 +148,13 @@ impl Past {
             }
             What::Healed => None,
         };
-        if let Some(task) = task
-            && let Some(chain) = self.tasks.get_mut((task.0 as usize).wrapping_sub(1))
-        {
+        if let Some(task) = task {
+            self.add_of_task(task, word);
+        }
+    }
+
+    fn add_of_task(&mut self, task: TaskId, word: u64) {
+        if let Some(chain) = self.tasks.get_mut((task.0 as usize).wrapping_sub(1)) {
             add(chain, word);
         }
     }

@@ -296,6 +296,7 @@ impl State {
         let pipe = self.pipe_of(index).map(|index| &self.pipes[index]);
         Some(WorkerState {
             node: Place::Worker(index),
+            id: machine.id(),
             session: machine.session(),
             welcome: machine.is_welcome(),
             dispatcher: pipe.map(|pipe| Place::Dispatcher(pipe.dispatcher)),
