@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use mpcsfaas_core::task::Versions;
 use mpcsfaas_transport_real::python::environment::{self, EnvironmentError};
-use mpcsfaas_transport_real::redis::{self, BadUrl, RedisConfig};
+use mpcsfaas_transport_real::redis::{self, BadUrl, Hears, RedisConfig};
 use mpcsfaas_transport_real::store::{Link, StoreHandle};
 
 /// Where the store is.
@@ -26,8 +26,10 @@ impl StoreArgs {
     ///
     /// # Errors
     /// The URL is none.
-    pub fn open(&self) -> Result<StoreHandle, BadUrl> {
-        let store = redis::open(RedisConfig::new(&self.redis)?);
+    pub fn open(&self, hears: Hears) -> Result<StoreHandle, BadUrl> {
+        let mut config = RedisConfig::new(&self.redis)?;
+        config.hears = hears;
+        let store = redis::open(config);
         tokio::spawn(log_link(store.clone()));
         Ok(store)
     }

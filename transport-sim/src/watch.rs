@@ -31,9 +31,9 @@ pub(crate) struct Watch {
     last: Option<Place>,
 }
 
-/// The most tasks and results that a worker holds: 32 waiting and one running a process, and
+/// The most tasks and results that a worker holds: 128 waiting and one running a process, and
 /// results that are not acknowledged are within its credit.
-const HELD_A_PROCESS: usize = 33 + 1;
+const HELD_A_PROCESS: usize = 129 + 1;
 
 /// A worker that has just started may still be on its way in.
 const SETTLED: Duration = Duration::from_secs(5);

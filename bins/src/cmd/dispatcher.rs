@@ -12,7 +12,7 @@ use mpcsfaas_transport_real::dispatch::{self, Outgoing};
 use mpcsfaas_transport_real::drive::INPUT_BACKLOG;
 use mpcsfaas_transport_real::local;
 use mpcsfaas_transport_real::python::environment::EnvironmentError;
-use mpcsfaas_transport_real::redis::BadUrl;
+use mpcsfaas_transport_real::redis::{BadUrl, Hears};
 use mpcsfaas_transport_real::store::StoreHandle;
 use mpcsfaas_transport_real::zmq::guard::Limits;
 use mpcsfaas_transport_real::zmq::{BindError, router, tcp};
@@ -108,7 +108,7 @@ pub enum DispatcherError {
 /// See [`DispatcherError`].
 pub async fn run(args: DispatcherArgs) -> Result<(), DispatcherError> {
     let shutdown = shutdown::listen().map_err(DispatcherError::Signals)?;
-    let store = args.store.open()?;
+    let store = args.store.open(Hears::Doorbell)?;
     let mut config = config(args.mode.into());
     config.json_credit = args.json_credit;
     match args.mode {

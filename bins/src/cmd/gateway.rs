@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use clap::Args;
 use mpcsfaas_transport_real::http::{ConnectionLimits, HttpConfig, app, serve};
-use mpcsfaas_transport_real::redis::BadUrl;
+use mpcsfaas_transport_real::redis::{BadUrl, Hears};
 use mpcsfaas_transport_real::store::StoreHandle;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -64,7 +64,7 @@ pub enum GatewayError {
 /// See [`GatewayError`].
 pub async fn run(args: GatewayArgs) -> Result<(), GatewayError> {
     let shutdown = shutdown::listen().map_err(GatewayError::Signals)?;
-    let store = args.store.open()?;
+    let store = args.store.open(Hears::All)?;
     let listener = listen(&args.address).await?;
     serve_on(listener, store, shutdown).await;
     Ok(())

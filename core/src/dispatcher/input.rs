@@ -117,7 +117,7 @@ impl Config {
             poll: Duration::from_millis(500),
             store_retry: Duration::from_millis(200),
             claim_limit: 256,
-            batches_in_flight: 2,
+            batches_in_flight: 1,
             json_credit: 4,
             json_patience: Duration::from_millis(200),
             worker_limit: 10_000,

@@ -56,12 +56,13 @@ impl Queue {
 
 impl Dispatcher {
     /// Claims as many tasks as there is free credit for. Credit first, then the claim: nothing is
-    /// taken that cannot run.
+    /// taken that cannot run. While every worker has enough ahead it waits, so that one claim brings
+    /// many.
     pub(super) fn claim_more(&mut self, now: Instant) {
         let reserved = u64::from(self.queue.unplaced);
         let free = self.roster.free_total().saturating_sub(reserved);
         let able = self.store_up && self.lease.is_open() && !self.is_draining();
-        if !able || free == 0 || self.queue.expected > 0 {
+        if !able || free == 0 || self.queue.expected > 0 || !self.roster.is_hungry() {
             return;
         }
         let suspects = self.roster.free_clean();

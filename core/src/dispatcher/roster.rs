@@ -80,12 +80,19 @@ impl Seat {
         self.processes.saturating_sub(self.tasks.len() as u32)
     }
 
+    /// Whether it will soon have nothing to do: at most half of what it would hold ahead is there.
+    fn is_hungry(&self) -> bool {
+        let ahead = self.credit.saturating_sub(self.processes);
+        self.tasks.len() as u32 <= self.processes.saturating_add(ahead / 2)
+    }
+
     /// All that the index knows of it.
     fn place(&self) -> Place {
         Place {
             free: self.free(),
             rank: self.rank(),
             clean: self.suspects == 0,
+            hungry: self.is_hungry(),
         }
     }
 
@@ -101,6 +108,7 @@ struct Place {
     free: u32,
     rank: (std::cmp::Reverse<u32>, u64),
     clean: bool,
+    hungry: bool,
 }
 
 /// A free worker in the index.
@@ -123,6 +131,8 @@ struct Index {
     total: u64,
     /// Workers with free credit and no suspect.
     clean: u32,
+    /// Workers with free credit that will soon have nothing to do.
+    hungry: u32,
 }
 
 /// How many of the best free workers are asked whether they know the function.
@@ -158,6 +168,11 @@ impl Roster {
     /// Workers that could take a task with a loss (R14).
     pub(super) fn free_clean(&self) -> u32 {
         self.index.clean
+    }
+
+    /// Whether any worker will soon have nothing to do.
+    pub(super) fn is_hungry(&self) -> bool {
+        self.index.hungry > 0
     }
 
     /// Puts a worker in its place, or another session of it.
@@ -255,6 +270,7 @@ impl Index {
             self.free.insert((idle, used, worker.clone()));
             self.total += u64::from(place.free);
             self.clean += u32::from(place.clean);
+            self.hungry += u32::from(place.hungry);
         }
     }
 
@@ -264,6 +280,7 @@ impl Index {
             self.free.remove(&(idle, used, worker.clone()));
             self.total -= u64::from(place.free);
             self.clean -= u32::from(place.clean);
+            self.hungry -= u32::from(place.hungry);
         }
     }
 }

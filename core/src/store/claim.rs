@@ -46,9 +46,7 @@ impl Store {
             lease.claim_answer = claimed.iter().map(|c| (c.task, c.attempt)).collect();
             self.changes.leases.insert(claim.incarnation);
         }
-        if !failed.is_empty() {
-            self.notices.push_back(Notice::Ended(failed));
-        }
+        self.tell_ended(failed);
         Reply::Claimed(claimed)
     }
 
@@ -111,9 +109,7 @@ impl Store {
                 verdict
             })
             .collect();
-        if !ended.is_empty() {
-            self.notices.push_back(Notice::Ended(ended));
-        }
+        self.tell_ended(ended);
         Reply::Committed(verdicts)
     }
 
@@ -184,7 +180,7 @@ impl Store {
         let seq = row.seq;
         if row.options.at_most_once && reason.may_have_started() {
             self.end(now, task, ended_by_store(FailureKind::Lost));
-            self.notices.push_back(Notice::Ended(vec![task]));
+            self.tell_ended([task]);
             return;
         }
         match row.is_suspect() {

@@ -265,8 +265,23 @@ impl Store {
             task,
             row::ended_by_store(crate::task::FailureKind::Cancelled),
         );
-        self.notices.push_back(Notice::Ended(vec![task]));
+        self.tell_ended([task]);
         Reply::Cancelled(op::Cancelled::Done)
+    }
+
+    /// Hints that tasks have ended, and how.
+    fn tell_ended(&mut self, tasks: impl IntoIterator<Item = TaskId>) {
+        let ending = |task| {
+            let row = self.tasks.get(&task);
+            let outcome = row.and_then(|row| row.outcome.as_ref());
+            let small = outcome.filter(|outcome| outcome.size() <= op::HINT_LIMIT);
+            let state = small.and(row).map(Row::state);
+            op::Ending { task, state }
+        };
+        let endings: Vec<_> = tasks.into_iter().map(ending).collect();
+        if !endings.is_empty() {
+            self.notices.push_back(Notice::Ended(endings));
+        }
     }
 
     fn expire(&mut self, now: WallTime) -> Reply {

@@ -464,5 +464,18 @@ pub enum Notice {
     /// The doorbell: the queue was empty and is no longer, or got a task back.
     Queued,
     /// These tasks have ended.
-    Ended(Vec<TaskId>),
+    Ended(Vec<Ending>),
+}
+
+/// The largest outcome that is told with the hint that a task has ended, in bytes. Whoever waits
+/// for a larger one reads it.
+pub const HINT_LIMIT: usize = 4 * 1024;
+
+/// A task that has ended, as a hint tells it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Ending {
+    /// Which task.
+    pub task: TaskId,
+    /// How, unless that takes more than [`HINT_LIMIT`], or there is too much in one hint.
+    pub state: Option<TaskState>,
 }

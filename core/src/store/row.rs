@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::op::{Holder, PAST_LIMIT, PastAttempt, Report, Submission};
+use super::op::{Holder, PAST_LIMIT, PastAttempt, Report, Submission, TaskState};
 use crate::id::{Attempt, FunctionId, Session, TaskId};
 use crate::task::{FailureKind, Options, Outcome, Status};
 use crate::time::WallTime;
@@ -59,6 +59,14 @@ impl Row {
             holder: None,
             past: Vec::new(),
             outcome: None,
+        }
+    }
+
+    /// What is told to whoever waits for it.
+    pub(super) fn state(&self) -> TaskState {
+        TaskState {
+            status: self.status,
+            outcome: self.outcome.clone(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The operations that only read.
 
-use super::op::{Overview, Reply, TaskState, TaskView};
+use super::op::{Overview, Reply, TaskView};
 use super::{Row, Store};
 use crate::id::TaskId;
 use crate::task::Status;
@@ -8,12 +8,7 @@ use crate::time::WallTime;
 
 impl Store {
     pub(super) fn read(&self, tasks: &[TaskId]) -> Reply {
-        let state = |task: &TaskId| {
-            self.tasks.get(task).map(|row| TaskState {
-                status: row.status,
-                outcome: row.outcome.clone(),
-            })
-        };
+        let state = |task: &TaskId| self.tasks.get(task).map(Row::state);
         Reply::States(tasks.iter().map(state).collect())
     }
 

@@ -90,6 +90,7 @@ impl Worker {
                 self.finish(task, Outcome::failed(FailureKind::Lost, message));
             }
         }
+        self.tell_results(now);
     }
 
     fn exit(&mut self) {

@@ -7,7 +7,22 @@ use super::child::SlotId;
 use crate::id::FunctionId;
 use crate::task::{Function, Options, Outcome};
 use crate::time::Instant;
-use crate::wire::message::{Finished, Run, TaskRef, ToDispatcher};
+use crate::wire::message::{Run, TaskRef, ToDispatcher};
+
+/// So many results are told without waiting for more.
+const RESULTS_TOLD: usize = 64;
+
+/// Results of so many bytes are told without waiting for more.
+const BYTES_TOLD: usize = 64 << 10;
+
+/// Results that have not been told in the present session.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Untold {
+    pub(super) tasks: Vec<TaskRef>,
+    pub(super) bytes: usize,
+    /// When they are told at the latest.
+    pub(super) due: Option<Instant>,
+}
 
 /// Where a held task is.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -99,8 +114,26 @@ impl Worker {
     /// Keeps the result of a task that ran here, cut to what a frame can carry, and tells the dispatcher.
     pub(super) fn finish(&mut self, task: TaskRef, outcome: Outcome) {
         let outcome = outcome.limited();
-        self.held.insert(task, Held::Finished(outcome.clone()));
-        self.send(ToDispatcher::Finished(vec![Finished { task, outcome }]));
+        self.untold.tasks.push(task);
+        self.untold.bytes += outcome.size();
+        self.held.insert(task, Held::Finished(outcome));
+    }
+
+    /// Tells the results that have not been told, if it is time: at once when no task waits for a
+    /// process here, because then the next may be far. Else a little later, many in one message.
+    pub(super) fn tell_results(&mut self, now: Instant) {
+        if self.untold.tasks.is_empty() {
+            return;
+        }
+        let full = self.untold.tasks.len() >= RESULTS_TOLD || self.untold.bytes >= BYTES_TOLD;
+        let due = *self
+            .untold
+            .due
+            .get_or_insert(now + self.config.result_delay);
+        if full || now >= due || self.waiting.is_empty() || self.is_draining() {
+            let Untold { tasks, .. } = std::mem::take(&mut self.untold);
+            self.send_results(&tasks);
+        }
     }
 
     /// Hands back everything that has not started, because the dispatcher is leaving or because no

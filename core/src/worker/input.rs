@@ -58,6 +58,8 @@ pub struct Config {
     pub prefetch: Duration,
     /// The most tasks a process may have waiting.
     pub prefetch_limit: u32,
+    /// How long a result may wait for the next, while tasks wait here for a process.
+    pub result_delay: Duration,
     /// The first pause before a new connection; doubles up to `backoff_limit`.
     pub backoff: Duration,
     /// The longest pause before a new connection.
@@ -77,7 +79,8 @@ impl Config {
             timing: Timing::default(),
             kill_grace: Duration::from_secs(2),
             prefetch: Duration::from_millis(20),
-            prefetch_limit: 32,
+            prefetch_limit: 128,
+            result_delay: Duration::from_millis(1),
             backoff: Duration::from_millis(100),
             backoff_limit: Duration::from_secs(2),
             function_limit: 1_024,

@@ -61,6 +61,8 @@ pub struct Worker {
     held: BTreeMap<TaskRef, Held>,
     /// Held tasks that wait for a process, in the order they came.
     waiting: VecDeque<TaskRef>,
+    /// Results that this session has not told yet, and when it will at the latest.
+    untold: hold::Untold,
     functions: BTreeMap<FunctionId, Arc<Function>>,
     /// The functions in the order they came; the oldest is forgotten first.
     function_order: VecDeque<FunctionId>,
@@ -111,6 +113,7 @@ impl Worker {
             failures: 0,
             held: BTreeMap::new(),
             waiting: VecDeque::new(),
+            untold: hold::Untold::default(),
             functions: BTreeMap::new(),
             function_order: VecDeque::new(),
             slots: vec![Slot::default(); config.processes as usize],

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::hold::Held;
+use super::hold::{Held, Untold};
 use super::{Output, Worker};
 use crate::id::Session;
 use crate::time::Instant;
@@ -129,14 +129,17 @@ impl Worker {
             draining: self.is_draining(),
         };
         self.send(ToDispatcher::Hello(hello));
-        self.send_results();
+        self.untold = Untold::default();
+        let all: Vec<TaskRef> = self.held.keys().copied().collect();
+        self.send_results(&all);
     }
 
-    /// Sends every unacknowledged result again (R5), in batches that fit a frame.
-    fn send_results(&mut self) {
+    /// Sends those of these tasks' results that are not acknowledged, in batches that fit a frame.
+    pub(super) fn send_results(&mut self, tasks: &[TaskRef]) {
         let mut batch = Vec::new();
         let mut bytes = 0;
-        let results: Vec<Finished> = self.held.iter().filter_map(finished).collect();
+        let held = |task: &TaskRef| self.held.get_key_value(task).and_then(finished);
+        let results: Vec<Finished> = tasks.iter().filter_map(held).collect();
         for result in results {
             let size = result.outcome.size();
             let full = batch.len() >= BATCH_ITEMS || bytes + size > BATCH_BYTES;

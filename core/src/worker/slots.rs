@@ -83,6 +83,7 @@ impl Worker {
             }
         }
         self.start_waiting(now);
+        self.tell_results(now);
         self.announce_change();
         self.ask_for_work();
     }

@@ -7,6 +7,7 @@ impl Worker {
     pub(super) fn on_timeout(&mut self, now: Instant) {
         self.tend_slots(now);
         self.hand_on(now);
+        self.tell_results(now);
         self.tend_link(now);
     }
 
@@ -16,6 +17,7 @@ impl Worker {
             self.slot_deadline(),
             self.drain_deadline(),
             self.waiting_deadline(),
+            self.untold.due,
         ]
         .into_iter()
         .flatten()

@@ -78,7 +78,7 @@ impl ApiError {
         ApiError::Internal
     }
 
-    fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             ApiError::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::BadPayload(_) => StatusCode::BAD_REQUEST,

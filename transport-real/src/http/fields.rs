@@ -40,13 +40,30 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
 /// The fields of a body, each taken with its type, and all that is wrong with them.
 pub(super) struct Fields<'a> {
     bytes: &'a [u8],
+    /// Where in the body the object is.
+    within: Vec<Value>,
     wrong: Vec<Detail>,
 }
 
 impl<'a> Fields<'a> {
     pub(super) const fn new(bytes: &'a [u8]) -> Fields<'a> {
-        let wrong = Vec::new();
-        Fields { bytes, wrong }
+        Fields {
+            bytes,
+            within: Vec::new(),
+            wrong: Vec::new(),
+        }
+    }
+
+    /// The fields that are asked for next are those of an object in the body, which is there.
+    pub(super) fn go_to(&mut self, list: &str, index: usize) {
+        self.within = vec![json!(list), json!(index)];
+    }
+
+    fn loc(&self, name: &str) -> Vec<Value> {
+        let path = name.split('.').map(|part| json!(part));
+        let within = self.within.iter().cloned();
+        let body = std::iter::once(json!("body"));
+        body.chain(within).chain(path).collect()
     }
 
     /// The body's fields, unless one was wrong. A wrong field's value is a default.
@@ -72,7 +89,7 @@ impl<'a> Fields<'a> {
                 String::new()
             }
             None => {
-                let loc = vec![json!("body"), json!(name)];
+                let loc = self.loc(name);
                 self.wrong.push(missing(loc, echo_body(self.bytes)));
                 String::new()
             }
@@ -105,7 +122,8 @@ impl<'a> Fields<'a> {
                     return 0;
                 }
                 parse_uuid(&text).unwrap_or_else(|error| {
-                    self.wrong.push(not_a_uuid(["body", name], &text, &error));
+                    let loc = self.loc(name);
+                    self.wrong.push(not_a_uuid(loc, &text, &error));
                     0
                 })
             }
@@ -211,10 +229,10 @@ impl<'a> Fields<'a> {
         input: &Value,
         ctx: Option<Value>,
     ) {
-        let path = name.split('.').map(|part| json!(part));
+        let loc = self.loc(name);
         self.wrong.push(Detail {
             kind,
-            loc: std::iter::once(json!("body")).chain(path).collect(),
+            loc,
             msg: msg.into(),
             input: echo(input),
             ctx,

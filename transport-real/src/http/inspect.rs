@@ -219,6 +219,18 @@ fn attempts(view: &TaskView) -> Vec<AttemptDetails> {
     past.chain(last).collect()
 }
 
+impl ErrorDetails {
+    /// Why a task failed, if it did.
+    pub(super) fn of(outcome: &Outcome) -> Option<ErrorDetails> {
+        outcome
+            .result
+            .as_ref()
+            .err()
+            .cloned()
+            .map(ErrorDetails::from)
+    }
+}
+
 impl From<Failure> for ErrorDetails {
     fn from(failure: Failure) -> ErrorDetails {
         ErrorDetails {

@@ -6,13 +6,14 @@
 //!                    limits      │ wait ◀────── notices ◀─────┘
 //! ```
 //!
-//! Reading order: `functions` and `tasks` (the original's routes), `inspect` (the routes of `/v1`),
+//! Reading order: `functions` and `tasks` (the original's routes), `batch` and `inspect` (the routes of `/v1`),
 //! `wait` (how a client sleeps until its task ends), `body`, `fields` and `params` (what a client
 //! sent), `refuse` (what is wrong with it, in FastAPI's words), `error` (every refusal), `health`,
 //! `openapi`, `serve` and `stall` (connections).
 //!
 //! No payload is ever unpickled here: `mpcsfaas_core::pickle` says what one is.
 
+mod batch;
 mod body;
 mod error;
 mod fields;
@@ -58,9 +59,11 @@ pub struct HttpConfig {
     pub store_timeout: Duration,
     /// The longest `?wait=`; a longer one is cut to this.
     pub wait_limit: Duration,
-    /// How many clients may wait for a task at once. More: 503.
+    /// How many waits for a task may be open at once, counted for each client and each task that
+    /// it waits for. More: 503.
     pub waiter_limit: usize,
-    /// How often the state of all waited-for tasks is read in case a notice was lost.
+    /// How often states of waited-for tasks are read in case a notice was lost: each of a few, and
+    /// of many each in its turn.
     pub backup_poll: Duration,
     /// How many functions' options are remembered, so that a submit need not ask for them.
     pub function_cache: usize,
@@ -76,7 +79,7 @@ impl Default for HttpConfig {
             body_timeout: Duration::from_secs(60),
             store_timeout: Duration::from_secs(5),
             wait_limit: Duration::from_secs(60),
-            waiter_limit: 10_000,
+            waiter_limit: 100_000,
             backup_poll: Duration::from_millis(500),
             function_cache: 10_000,
             max_losses: 3,
@@ -113,6 +116,8 @@ pub fn app(store: StoreHandle, config: HttpConfig) -> Router {
             "/v1/tasks/{task_id}",
             get(inspect::task).delete(tasks::cancel),
         )
+        .route("/v1/tasks:batch", post(batch::submit))
+        .route("/v1/results", post(batch::results))
         .route("/v1/overview", get(inspect::overview))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -4,7 +4,7 @@ use axum::Router;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{functions, health, inspect, tasks};
+use super::{batch, functions, health, inspect, tasks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,6 +24,8 @@ use super::{functions, health, inspect, tasks};
         tasks::status,
         tasks::result,
         tasks::cancel,
+        batch::submit,
+        batch::results,
         inspect::task,
         inspect::overview,
         health::root,

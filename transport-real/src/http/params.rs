@@ -22,7 +22,9 @@ impl<S: Send + Sync> FromRequestParts<S> for TaskPath {
         let text = text.map(|Path(text)| text).unwrap_or_default();
         match parse_uuid(&text) {
             Ok(uuid) => Ok(TaskPath(TaskId(uuid))),
-            Err(error) => Err(not_a_uuid(["path", "task_id"], &text, &error).into()),
+            Err(error) => {
+                Err(not_a_uuid(vec![json!("path"), json!("task_id")], &text, &error).into())
+            }
         }
     }
 }

@@ -16,10 +16,10 @@ pub(super) fn parse_uuid(text: &str) -> Result<u128, uuid::Error> {
     }
 }
 
-pub(super) fn not_a_uuid(loc: [&str; 2], text: &str, error: &uuid::Error) -> Detail {
+pub(super) fn not_a_uuid(loc: Vec<Value>, text: &str, error: &uuid::Error) -> Detail {
     Detail {
         kind: "uuid_parsing",
-        loc: loc.map(|part| json!(part)).to_vec(),
+        loc,
         msg: format!("Input should be a valid UUID, {error}"),
         input: echo(&json!(text)),
         ctx: Some(json!({ "error": error.to_string() })),

@@ -101,49 +101,45 @@ pub(super) async fn execute(
     let (bytes, limit) = (received.bytes.clone(), gateway.config.payload_limit);
     let asked = work_on(bytes.len(), move || asked_in(&bytes, limit)).await??;
     let defaults = gateway.function_options(asked.function).await?;
-    let task = asked
-        .task
-        .unwrap_or_else(|| TaskId(Uuid::new_v4().as_u128()));
-    let submission = asked.submission(task, defaults)?;
+    let task = asked.task;
+    let submission = asked.submission(defaults)?;
+    gateway.waits.expect([task]);
     match gateway.ask(Op::Submit(vec![submission])).await? {
-        Reply::Submitted(verdicts) => match verdicts.as_slice() {
-            [Submitted::Accepted] => Ok(Json(Accepted {
+        Reply::Submitted(verdicts) if verdicts.len() == 1 => {
+            accepted(verdicts[0])?;
+            Ok(Json(Accepted {
                 task_id: Uuid::from_u128(task.0),
-            })),
-            [Submitted::Conflict] => Err(ApiError::TaskConflict),
-            [Submitted::QueueFull] => Err(ApiError::QueueFull),
-            _ => Err(ApiError::unexpected(&Reply::Submitted(verdicts))),
-        },
+            }))
+        }
         other => Err(ApiError::unexpected(&other)),
     }
 }
 
+/// What the store said to a task.
+pub(super) fn accepted(verdict: Submitted) -> Result<(), ApiError> {
+    match verdict {
+        Submitted::Accepted => Ok(()),
+        Submitted::Conflict => Err(ApiError::TaskConflict),
+        Submitted::QueueFull => Err(ApiError::QueueFull),
+    }
+}
+
 /// What a client asks to run.
-struct Asked {
-    function: FunctionId,
+pub(super) struct Asked {
+    pub(super) function: FunctionId,
     /// The parameters, or what is wrong with them: told only if there is such a function.
     params: Result<Bytes, ApiError>,
     timeout_ms: Option<u64>,
     at_most_once: Option<bool>,
-    task: Option<TaskId>,
+    /// The id that the client has made, or a fresh one.
+    pub(super) task: TaskId,
 }
 
 fn asked_in(bytes: &[u8], payload_limit: usize) -> Result<Asked, ApiError> {
     let body: ExecuteFunction = parse(bytes)?;
     let mut fields = Fields::new(bytes);
-    let function = FunctionId(fields.uuid("function_id", body.function_id));
-    let payload = fields.text("payload", body.payload);
-    let timeout_ms = fields.timeout_ms("timeout_s", body.timeout_s);
-    let at_most_once = fields.flag("at_most_once", body.at_most_once);
-    let task = fields.optional_uuid("task_id", body.task_id).map(TaskId);
-    let payload = fields.finish(payload)?;
-    Ok(Asked {
-        function,
-        params: params_in(&payload, payload_limit),
-        timeout_ms,
-        at_most_once,
-        task,
-    })
+    let asked = Asked::of(body, &mut fields, payload_limit);
+    fields.finish(asked)
 }
 
 fn params_in(payload: &str, limit: usize) -> Result<Bytes, ApiError> {
@@ -153,9 +149,30 @@ fn params_in(payload: &str, limit: usize) -> Result<Bytes, ApiError> {
 }
 
 impl Asked {
-    fn submission(self, task: TaskId, defaults: Options) -> Result<Submission, ApiError> {
+    /// Takes the fields of one task. What is wrong with them is kept in `fields`.
+    pub(super) fn of(
+        body: ExecuteFunction,
+        fields: &mut Fields<'_>,
+        payload_limit: usize,
+    ) -> Asked {
+        let function = FunctionId(fields.uuid("function_id", body.function_id));
+        let payload = fields.text("payload", body.payload);
+        let timeout_ms = fields.timeout_ms("timeout_s", body.timeout_s);
+        let at_most_once = fields.flag("at_most_once", body.at_most_once);
+        let task = fields.optional_uuid("task_id", body.task_id);
+        Asked {
+            function,
+            params: params_in(&payload, payload_limit),
+            timeout_ms,
+            at_most_once,
+            task: TaskId(task.unwrap_or_else(|| Uuid::new_v4().as_u128())),
+        }
+    }
+
+    /// The task for the store.
+    pub(super) fn submission(self, defaults: Options) -> Result<Submission, ApiError> {
         Ok(Submission {
-            task,
+            task: self.task,
             function: self.function,
             params: self.params?,
             options: Options {
@@ -252,6 +269,9 @@ pub(super) async fn cancel(
 
 impl Gateway {
     async fn read(&self, task: TaskId) -> Result<TaskState, ApiError> {
+        if let Some(state) = self.waits.recent(task) {
+            return Ok(state);
+        }
         match self.ask(Op::Read(vec![task])).await? {
             Reply::States(mut states) if states.len() == 1 => {
                 states.pop().flatten().ok_or(ApiError::UnknownTask)
@@ -267,9 +287,12 @@ impl Gateway {
         wait: Duration,
         closing: Closing,
     ) -> Result<TaskState, ApiError> {
-        let ended = self.waits.ended(task)?;
+        let mut endings = self.waits.endings(&[task])?;
         tokio::select! {
-            state = ended => return state?.ok_or(ApiError::UnknownTask),
+            ended = endings.some() => {
+                let state = ended?.pop().and_then(|(_, state)| state);
+                return state.ok_or(ApiError::UnknownTask);
+            }
             () = tokio::time::sleep(wait) => {}
             () = closing.closed() => {}
         }
@@ -278,7 +301,7 @@ impl Gateway {
 }
 
 /// The result as the original's clients read it.
-async fn encoded(outcome: Outcome) -> Result<String, ApiError> {
+pub(super) async fn encoded(outcome: Outcome) -> Result<String, ApiError> {
     let pickled = match outcome.result {
         Ok(result) => result,
         Err(failure) if failure.pickled_message.is_empty() => {

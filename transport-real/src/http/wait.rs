@@ -1,9 +1,10 @@
 //! How clients wait for tasks to end.
 //!
-//! One task of the runtime, the hub, keeps who waits for what and reads the states of many tasks in
-//! one step. A notice of the store says when to read; because a notice may be lost, each task is
-//! read once after it is registered, again when notices were missed or the store is back, and
-//! otherwise at every backup poll. A state that is not terminal wakes nobody.
+//! One task of the runtime, the hub, keeps who waits for what. A notice of the store says which
+//! tasks have ended, and mostly how; what it does not say is read, many tasks in one step. Because
+//! a notice may be lost, a task is read once after it is registered, unless it was submitted here and
+//! nothing was missed since; again when notices were missed or the store is back; and otherwise in
+//! its turn at the backup polls. A state that is not terminal wakes nobody.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -13,9 +14,11 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use mpcsfaas_core::id::TaskId;
-use mpcsfaas_core::store::op::TaskState;
+use mpcsfaas_core::store::op::{Ending, TaskState};
 use mpcsfaas_core::store::{Notice, Op, Reply};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot, watch};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::HttpConfig;
@@ -31,34 +34,89 @@ const READS_IN_FLIGHT: usize = 4;
 /// Registrations taken at once.
 const REGISTER_BATCH: usize = 64;
 
+/// So many tasks are read at each backup poll, or a twentieth of those that are waited for.
+const POLL_BATCH: usize = 64;
+
+/// So many bytes of endings are kept for who asks after a task has ended.
+const RECENT_BYTES: u64 = 32 * 1024 * 1024;
+
+/// So many tasks that were submitted here and have not ended are known as such.
+const FRESH_LIMIT: usize = 100_000;
+
+/// A task that has ended, or does not exist (`None`).
+pub(super) type Ended = (TaskId, Option<TaskState>);
+
 /// The gateway's end: registers waiters.
 pub(super) struct Waits {
-    registrations: mpsc::Sender<Waiter>,
-    /// One seat for each client that waits.
+    registrations: mpsc::UnboundedSender<Registration>,
+    /// One seat for each task that a client waits for.
     seats: Arc<Semaphore>,
+    known: Arc<Known>,
 }
 
-/// A client that waits for a task. Gone when the other end of `told` is.
-struct Waiter {
-    task: TaskId,
-    /// Where the state goes: terminal, or `None` if there is no such task.
-    told: oneshot::Sender<Option<TaskState>>,
-    _seat: OwnedSemaphorePermit,
+/// What is known without asking the store.
+struct Known {
+    /// Endings of which a notice told lately. They are final.
+    recent: Cache<TaskId, TaskState, ByBytes>,
+    /// Tasks that were submitted here, and of whose end no notice has told.
+    fresh: Cache<TaskId, ()>,
+}
+
+/// Counts the memory of an ending.
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<TaskId, TaskState> for ByBytes {
+    fn weight(&self, _: &TaskId, state: &TaskState) -> u64 {
+        let outcome = state.outcome.as_ref();
+        outcome.map_or(0, |outcome| outcome.size() as u64) + size_of::<TaskState>() as u64
+    }
+}
+
+/// A client that waits for the first of some tasks. Gone when the other end of `told` is.
+struct Registration {
+    tasks: Vec<TaskId>,
+    told: mpsc::UnboundedSender<Ended>,
+}
+
+/// What a client that waits is told. Dropping it gives up.
+pub(super) struct Endings {
+    told: mpsc::UnboundedReceiver<Ended>,
+    _seats: OwnedSemaphorePermit,
+}
+
+impl Endings {
+    /// All that have ended by the time that the first has.
+    ///
+    /// # Errors
+    /// [`ApiError::StoreAway`] if the hub has ended.
+    pub(super) async fn some(&mut self) -> Result<Vec<Ended>, ApiError> {
+        let mut endings = Vec::new();
+        match self.told.recv_many(&mut endings, usize::MAX).await {
+            0 => Err(hub_ended()),
+            _ => Ok(endings),
+        }
+    }
 }
 
 impl Waits {
     /// Starts the hub, which ends when this end is dropped.
     pub(super) fn start(store: StoreHandle, config: &HttpConfig) -> Waits {
         let seats = config.waiter_limit.clamp(1, Semaphore::MAX_PERMITS);
-        // Whoever registers has a seat, so there always is room in the channel.
-        let (registrations, registered) = mpsc::channel(seats);
+        let (registrations, registered) = mpsc::unbounded_channel();
+        let known = Arc::new(Known {
+            recent: Cache::with_weighter(FRESH_LIMIT, RECENT_BYTES, ByBytes),
+            fresh: Cache::new(FRESH_LIMIT),
+        });
         let hub = Hub {
             notices: store.notices(),
             link: store.link(),
             store,
             store_timeout: config.store_timeout,
             registered,
+            known: Arc::clone(&known),
             waiting: HashMap::new(),
+            turns: VecDeque::new(),
             unread: VecDeque::new(),
             reads: FuturesUnordered::new(),
         };
@@ -66,33 +124,43 @@ impl Waits {
         Waits {
             registrations,
             seats: Arc::new(Semaphore::new(seats)),
+            known,
         }
     }
 
-    /// Waits until the task has ended or is found not to exist (`None`). Dropping the future gives
-    /// up; the caller sets the time limit.
+    /// How a task ended, if a notice told so lately.
+    pub(super) fn recent(&self, task: TaskId) -> Option<TaskState> {
+        self.known.recent.get(&task)
+    }
+
+    /// These tasks are about to be submitted here: whoever waits for them hears of their end.
+    pub(super) fn expect(&self, tasks: impl IntoIterator<Item = TaskId>) {
+        for task in tasks {
+            self.known.fresh.insert(task, ());
+        }
+    }
+
+    /// Waits for the first of these tasks to end, or to be found not to exist. The caller sets the
+    /// time limit.
     ///
     /// # Errors
     /// [`ApiError::Overloaded`] at once if too many clients wait; [`ApiError::StoreAway`] if the
     /// hub has ended.
-    pub(super) fn ended(
-        &self,
-        task: TaskId,
-    ) -> Result<impl Future<Output = Result<Option<TaskState>, ApiError>> + use<>, ApiError> {
+    pub(super) fn endings(&self, tasks: &[TaskId]) -> Result<Endings, ApiError> {
         let full = |_| ApiError::Overloaded("waiting clients");
-        let seat = Arc::clone(&self.seats).try_acquire_owned().map_err(full)?;
-        let (told, telling) = oneshot::channel();
-        let waiter = Waiter {
-            task,
-            told,
-            _seat: seat,
-        };
-        let registered = self.registrations.try_send(waiter).is_ok();
-        Ok(async move {
-            match registered {
-                true => telling.await.map_err(|_| hub_ended()),
-                false => Err(hub_ended()),
-            }
+        let count = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+        let seats = Arc::clone(&self.seats).try_acquire_many_owned(count);
+        let seats = seats.map_err(full)?;
+        let (told, telling) = mpsc::unbounded_channel();
+        let tasks = tasks.to_vec();
+        // The seats bound the length of this channel.
+        let registration = Registration { tasks, told };
+        self.registrations
+            .send(registration)
+            .map_err(|_| hub_ended())?;
+        Ok(Endings {
+            told: telling,
+            _seats: seats,
         })
     }
 }
@@ -104,7 +172,7 @@ fn hub_ended() -> ApiError {
 /// Those who wait for one task.
 #[derive(Default)]
 struct Waiting {
-    waiters: Vec<Waiter>,
+    waiters: Vec<mpsc::UnboundedSender<Ended>>,
     /// Whether the task is in the list of what to read next.
     unread: bool,
 }
@@ -116,8 +184,11 @@ struct Hub {
     store_timeout: Duration,
     notices: broadcast::Receiver<Notice>,
     link: watch::Receiver<Link>,
-    registered: mpsc::Receiver<Waiter>,
+    registered: mpsc::UnboundedReceiver<Registration>,
+    known: Arc<Known>,
     waiting: HashMap<TaskId, Waiting>,
+    /// In which order the backup polls read what is waited for.
+    turns: VecDeque<TaskId>,
     /// What to read next, oldest wish first.
     unread: VecDeque<TaskId>,
     reads: FuturesUnordered<BoxFuture<'static, Read>>,
@@ -135,36 +206,67 @@ impl Hub {
                     if count == 0 {
                         return;
                     }
-                    arrived.drain(..).for_each(|waiter| self.register(waiter));
+                    arrived.drain(..).for_each(|registration| self.register(registration));
                 }
                 notice = self.notices.recv() => self.heed(notice),
-                Some(read) = self.reads.next(), if !self.reads.is_empty() => self.tell(read),
+                Some(read) = self.reads.next(), if !self.reads.is_empty() => self.take_in(read),
                 changed = self.link.changed(), if has_owner => {
                     has_owner = changed.is_ok();
-                    if matches!(*self.link.borrow_and_update(), Link::Up) {
-                        self.want_all();
-                    }
+                    let up = matches!(*self.link.borrow_and_update(), Link::Up);
+                    self.miss(up);
                 }
-                _ = poll.tick() => {
-                    self.forget_gone();
-                    self.want_all();
-                }
+                _ = poll.tick() => self.want_some(),
             }
             self.read_on();
         }
     }
 
-    fn register(&mut self, waiter: Waiter) {
-        let task = waiter.task;
-        self.waiting.entry(task).or_default().waiters.push(waiter);
-        self.want(task);
+    fn register(&mut self, Registration { tasks, told }: Registration) {
+        for task in tasks {
+            if let Some(state) = self.known.recent.get(&task) {
+                // An error is a client that is gone.
+                let _ = told.send((task, Some(state)));
+                continue;
+            }
+            let known = self.waiting.len();
+            let waiting = self.waiting.entry(task).or_default();
+            // Clients that ask again and again leave this way.
+            waiting.waiters.retain(|waiter| !waiter.is_closed());
+            waiting.waiters.push(told.clone());
+            if self.waiting.len() > known {
+                self.turns.push_back(task);
+            }
+            if self.known.fresh.get(&task).is_none() {
+                self.want(task);
+            }
+        }
     }
 
     fn heed(&mut self, notice: Result<Notice, broadcast::error::RecvError>) {
         match notice {
-            Ok(Notice::Ended(tasks)) => tasks.into_iter().for_each(|task| self.want(task)),
+            Ok(Notice::Ended(endings)) => endings.into_iter().for_each(|ending| self.end(ending)),
             Ok(Notice::Queued) | Err(broadcast::error::RecvError::Closed) => {}
-            Err(broadcast::error::RecvError::Lagged(_)) => self.want_all(),
+            Err(broadcast::error::RecvError::Lagged(_)) => self.miss(true),
+        }
+    }
+
+    fn end(&mut self, Ending { task, state }: Ending) {
+        self.known.fresh.remove(&task);
+        match state {
+            Some(state) => {
+                self.known.recent.insert(task, state.clone());
+                self.tell(task, &Some(state));
+            }
+            None => self.want(task),
+        }
+    }
+
+    /// Notices were missed, or may have been: nothing is known of what was submitted here.
+    fn miss(&mut self, up: bool) {
+        self.known.fresh.clear();
+        if up {
+            let all: Vec<TaskId> = self.waiting.keys().copied().collect();
+            all.into_iter().for_each(|task| self.want(task));
         }
     }
 
@@ -177,19 +279,21 @@ impl Hub {
         }
     }
 
-    fn want_all(&mut self) {
-        for (task, waiting) in &mut self.waiting {
-            if !std::mem::replace(&mut waiting.unread, true) {
-                self.unread.push_back(*task);
+    /// The backup poll: whoever's turn it is. Who is gone is forgotten then.
+    fn want_some(&mut self) {
+        let count = POLL_BATCH.max(self.turns.len() / 20).min(self.turns.len());
+        for task in self.turns.drain(..count).collect::<Vec<_>>() {
+            let Some(waiting) = self.waiting.get_mut(&task) else {
+                continue;
+            };
+            waiting.waiters.retain(|waiter| !waiter.is_closed());
+            if waiting.waiters.is_empty() {
+                self.waiting.remove(&task);
+            } else {
+                self.want(task);
+                self.turns.push_back(task);
             }
         }
-    }
-
-    fn forget_gone(&mut self) {
-        self.waiting.retain(|_, waiting| {
-            waiting.waiters.retain(|waiter| !waiter.told.is_closed());
-            !waiting.waiters.is_empty()
-        });
     }
 
     fn read_on(&mut self) {
@@ -216,9 +320,8 @@ impl Hub {
         }
     }
 
-    /// Wakes those whose task has ended or does not exist. A failed read is repeated by the next
-    /// poll, or when the store is back.
-    fn tell(&mut self, (tasks, reply): Read) {
+    /// Takes in what was read. A failed read is repeated by the next poll, or when the store is back.
+    fn take_in(&mut self, (tasks, reply): Read) {
         let states = match reply {
             Ok(Reply::States(states)) => states,
             Ok(other) => {
@@ -232,18 +335,18 @@ impl Hub {
         };
         for (task, state) in tasks.into_iter().zip(states) {
             let goes_on = state.as_ref().is_some_and(|s| !s.status.is_terminal());
-            if goes_on {
-                continue;
+            if !goes_on {
+                self.tell(task, &state);
             }
-            for waiter in self
-                .waiting
-                .remove(&task)
-                .into_iter()
-                .flat_map(|w| w.waiters)
-            {
-                // An error is a client that is gone.
-                let _ = waiter.told.send(state.clone());
-            }
+        }
+    }
+
+    /// Wakes those who wait for a task that has ended or does not exist.
+    fn tell(&mut self, task: TaskId, state: &Option<TaskState>) {
+        let waiting = self.waiting.remove(&task).unwrap_or_default();
+        for waiter in waiting.waiters {
+            // An error is a client that is gone.
+            let _ = waiter.send((task, state.clone()));
         }
     }
 }

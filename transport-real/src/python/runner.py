@@ -152,7 +152,7 @@ class Runner:
         function.call = call
 
         try:
-            args, kwargs = self.dill.loads(params)
+            args, kwargs = self.unpickled(params)
         except BaseException as error:
             return failure(run, "unpickle_params", error, self.cannot_unpickle("parameters", error, function))
         try:
@@ -193,6 +193,12 @@ class Runner:
             traceback.print_exception(type(error), error, user_frames(error))
         self.restore_streams()
         os._exit(exit_code(error))
+
+    def unpickled(self, data: bytes) -> Any:
+        """By dill only what names a module that dill reads in its own way; the C unpickler is several times faster."""
+        if b"__main__" in data or b"__builtin__" in data or b"dill" in data:
+            return self.dill.loads(data)
+        return pickle.loads(data)
 
     def pickled(self, result: Any) -> bytes:
         """The result for dill.loads: by the C pickler when it is made of plain builtins, else by dill."""

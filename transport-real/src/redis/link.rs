@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{BoxStream, StreamExt};
-use mpcsfaas_core::id::TaskId;
 use mpcsfaas_core::store::{Notice, Op, Reply};
 use redis::aio::{MultiplexedConnection, PubSubSink};
 use redis::{
@@ -15,16 +14,13 @@ use redis::{
 use thiserror::Error;
 use tokio::time::timeout;
 
-use super::RedisConfig;
-use super::script;
 use super::shard::{Call, Malformed, Plan, Shard};
+use super::{Hears, RedisConfig};
+use super::{reply, script};
 use crate::store::connection::{Connection, Home, Unanswered};
 
 /// The oldest version whose commands the scripts need.
 const OLDEST: (u32, u32) = (6, 2);
-
-/// The length of a task's id in text.
-const ID_LENGTH: usize = 36;
 
 /// Where Redis is, and what is done on it.
 #[derive(Debug)]
@@ -34,6 +30,7 @@ pub(super) struct RedisHome(Arc<Setting>);
 struct Setting {
     server: ConnectionInfo,
     shard: Shard,
+    hears: Hears,
     /// Of an answer, and of an attempt to connect.
     limit: Duration,
 }
@@ -53,6 +50,7 @@ impl RedisHome {
         RedisHome(Arc::new(Setting {
             shard: Shard::new(&config.shard, config.store),
             server: config.server,
+            hears: config.hears,
             limit: config.timeout,
         }))
     }
@@ -203,6 +201,7 @@ async fn connect_all(
     let Setting {
         server,
         shard,
+        hears,
         limit,
     } = &**setting;
     let failed = |error| Trouble::connecting(server, *limit, error);
@@ -229,10 +228,11 @@ async fn connect_all(
     }
     load.exec_async(&mut commands).await.map_err(failed)?;
     let (mut pinger, notices) = client.get_async_pubsub().await.map_err(failed)?.split();
-    pinger
-        .subscribe(&[shard.doorbell(), shard.ended()])
-        .await
-        .map_err(failed)?;
+    let channels = match hears {
+        Hears::All => vec![shard.doorbell(), shard.ended()],
+        Hears::Doorbell => vec![shard.doorbell()],
+    };
+    pinger.subscribe(channels).await.map_err(failed)?;
     let doorbell = shard.doorbell();
     let notices = notices.map(move |message| notice(&doorbell, &message));
     let connection = RedisConnection {
@@ -246,16 +246,8 @@ async fn connect_all(
 fn notice(doorbell: &str, message: &Msg) -> Notice {
     match message.get_channel_name() == doorbell {
         true => Notice::Queued,
-        false => Notice::Ended(ended(message.get_payload_bytes())),
+        false => Notice::Ended(reply::endings(message.get_payload_bytes())),
     }
-}
-
-/// The ids of a message, which follow each other without a mark.
-fn ended(payload: &[u8]) -> Vec<TaskId> {
-    payload
-        .chunks(ID_LENGTH)
-        .filter_map(|id| std::str::from_utf8(id).ok()?.parse().ok())
-        .collect()
 }
 
 /// The server's version if it is too old. One that keeps its version to itself passes.

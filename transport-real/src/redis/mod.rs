@@ -33,9 +33,21 @@ pub struct RedisConfig {
     pub store: Config,
     /// The queue shard, which becomes the hash tag of every key.
     pub shard: String,
+    /// Which notices this store passes on.
+    pub hears: Hears,
     /// How long Redis may take to answer before it counts as away. Also the limit of one attempt
     /// to connect.
     pub timeout: Duration,
+}
+
+/// Which notices are wanted. Each that is not costs the server and the reader nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Hears {
+    /// That the queue has got tasks, and which tasks have ended.
+    #[default]
+    All,
+    /// That the queue has got tasks: whoever claims them needs no more.
+    Doorbell,
 }
 
 /// The text is no URL of a Redis server.
@@ -53,6 +65,7 @@ impl RedisConfig {
             server: url.into_connection_info()?,
             store: Config::default(),
             shard: "q0".to_owned(),
+            hears: Hears::All,
             timeout: Duration::from_secs(2),
         })
     }

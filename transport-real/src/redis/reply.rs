@@ -2,9 +2,9 @@
 
 use mpcsfaas_core::store::Reply;
 use mpcsfaas_core::store::op::{
-    Cancelled, Claimed, Overview, Owned, Submitted, TaskState, TaskView, Verdict,
+    Cancelled, Claimed, Ending, Overview, Owned, Submitted, TaskState, TaskView, Verdict,
 };
-use mpcsfaas_core::task::Function;
+use mpcsfaas_core::task::{Function, Status};
 use mpcsfaas_core::time::WallTime;
 use redis::Value;
 use thiserror::Error;
@@ -152,6 +152,47 @@ fn reaped(value: Value) -> Result<Reply, Malformed> {
         }),
         _ => Err(Malformed("reaped")),
     }
+}
+
+/// The length of a task's id in text.
+const ID_LENGTH: usize = 36;
+
+/// What a message about ended tasks says. What cannot be read is left out: whoever waits for it
+/// looks again after a while.
+pub(super) fn endings(mut payload: &[u8]) -> Vec<Ending> {
+    let mut endings = Vec::new();
+    while let Some(ending) = ending(&mut payload) {
+        endings.push(ending);
+    }
+    if !payload.is_empty() {
+        tracing::warn!("a notice of ended tasks cannot be read");
+    }
+    endings
+}
+
+/// Takes one ending from the front.
+fn ending(payload: &mut &[u8]) -> Option<Ending> {
+    let (id, rest) = payload.split_at_checked(ID_LENGTH)?;
+    let task = std::str::from_utf8(id).ok()?.parse().ok()?;
+    let (letter, rest) = rest.split_first()?;
+    let status = match letter {
+        b'C' => Status::Completed,
+        b'F' => Status::Failed,
+        b'-' => {
+            *payload = rest;
+            return Some(Ending { task, state: None });
+        }
+        _ => return None,
+    };
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let (outcome, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+    *payload = rest;
+    let outcome = text::parse_outcome(outcome);
+    let state = outcome.map(|outcome| TaskState {
+        status,
+        outcome: Some(outcome),
+    });
+    Some(Ending { task, state })
 }
 
 fn state([status, outcome]: [Value; 2]) -> Option<Option<TaskState>> {

@@ -90,7 +90,7 @@ impl Shard {
         format!("{}doorbell", self.prefix)
     }
 
-    /// The channel that carries the ids of ended tasks, one after the other.
+    /// The channel that carries which tasks have ended, one after the other, and how.
     pub fn ended(&self) -> String {
         format!("{}ended", self.prefix)
     }

@@ -7,6 +7,7 @@ was made here, so the platform knows a repeated submit for the same one and the 
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import sys
@@ -25,6 +26,8 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from mpcsfaas import _pickling
+from mpcsfaas._courier import Courier, Parcel
+from mpcsfaas._wire import Wire
 from mpcsfaas.errors import RequestFailed, TaskFailed, TaskTimeout, Unavailable, WorkerLost
 
 R = TypeVar("R")
@@ -100,6 +103,8 @@ class Client:
         adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=0)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
+        self._wire = Wire(self.url, self._session)
+        self._courier = Courier(self._wire, timeout)
         self._registered: weakref.WeakKeyDictionary[Callable[..., Any], Function[Any]] = weakref.WeakKeyDictionary()
         self._registering = threading.Lock()
 
@@ -113,7 +118,9 @@ class Client:
         return f"Client({self.url!r})"
 
     def close(self) -> None:
-        """Closes the connections."""
+        """Sends what has been submitted and not left yet, and closes the connections."""
+        self._courier.close()
+        self._wire.close()
         self._session.close()
 
     def register(
@@ -144,12 +151,13 @@ class Client:
 
     def submit(self, func: Callable[..., R] | Function[R] | str, /, *args: Any, **kwargs: Any) -> TaskHandle[R]:
         """Submits one task: of a Function, of a function id, or of a function, which is registered when first seen."""
-        body = {
-            "function_id": self._function(func).id,
-            "payload": _pickling.encode((args, kwargs)),
-            "task_id": str(uuid.uuid4()),
-        }
-        return TaskHandle(self, self._call("POST", "/execute_function", json=body)["task_id"])
+        task_id = str(uuid.uuid4())
+        payload = _pickling.encode_line((args, kwargs))
+        function_id = json.dumps(self._function(func).id)
+        item = f'{{"function_id":{function_id},"payload":"{payload}","task_id":"{task_id}"}}'
+        parcel = Parcel(task_id, item.encode())
+        self._courier.send(parcel)
+        return TaskHandle(self, task_id, parcel)
 
     def map(
         self, func: Callable[[Any], R] | Function[R] | str, iterable: Iterable[Any], *, timeout: float | None = None
@@ -250,9 +258,11 @@ class Function(Generic[R]):
 class TaskHandle(Generic[R]):
     """A submitted task. Nothing is kept here but the id: each call asks the platform."""
 
-    def __init__(self, client: Client, id: str) -> None:
+    def __init__(self, client: Client, id: str, parcel: Parcel | None = None) -> None:
         self._client = client
         self.id = id
+        # Of a task that was submitted here.
+        self._parcel = parcel
 
     def __repr__(self) -> str:
         return f"<TaskHandle {self.id}>"
@@ -272,6 +282,11 @@ class TaskHandle(Generic[R]):
     def result(self, timeout: float | None = None) -> R:
         """Waits for the result, at most `timeout` seconds; raises `TaskFailed` if the task has none."""
         deadline = _deadline(timeout)
+        if self._parcel is not None:
+            outcome = self._client._courier.result(self._parcel, deadline)
+            if outcome is None:
+                raise TimeoutError(f"task {self.id} has no result after {timeout} s")
+            return self._outcome(outcome)
         while True:
             left = deadline - time.monotonic()
             answer = self._poll(min(max(left, 0.0), _POLL_S), deadline)
