@@ -1,7 +1,7 @@
 """Hostile peers at a dispatcher's port, as a program: `hostile.py PORT [IDENTITY ...]`.
 
 It says "attacking" when all are at it, "thrown out: KIND" when the first of a kind has been, and goes on until it is
-ended. Its pace is bounded and its priority low: what is tried is the dispatcher, not who has more of the processor.
+ended. Its pace is bounded: what is tried is the dispatcher, not who has more of the processor.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import os
 import resource
 import sys
 from collections.abc import Awaitable, Callable
@@ -17,13 +16,13 @@ from collections.abc import Awaitable, Callable
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 THIRTY_GIGABYTES = b"\x02" + (30_000_000_000).to_bytes(8, "big")
 # As a REQ peer's: it is answered, though it says nothing.
-QUESTIONS = b"\x01\x00\x00\x00" * 1_000
+QUESTIONS = b"\x01\x00\x00\x00" * 4_000
 
 CONNECTIONS = 2_000
 LIARS, DEAF, THIEVES = 4, 10, 4
 PAUSE_S = 0.1
 # Of one of the many that was thrown out, until it comes again.
-LOITER_PAUSE_S = 4.0
+LOITER_PAUSE_S = 2.0
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -117,5 +116,4 @@ async def attack(port: int, identities: list[str]) -> None:
 if __name__ == "__main__":
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    os.nice(19)
     asyncio.run(attack(int(sys.argv[1]), sys.argv[2:]))

@@ -160,9 +160,9 @@ def test_a_planted_bug_is_found_from_every_base_and_the_same_seeds_are_clean_wit
 
 
 def test_a_bug_that_hides_is_named_with_what_would_find_it() -> None:
-    code, printed = sim("catalogue", "--bug", "pause-not-noticed", "--bases", "1", "--limit", "3")
+    code, printed = sim("catalogue", "--bug", "reap-without-owner", "--bases", "1", "--limit", "3")
     assert code == 1
-    assert re.search(r"^not so pause-not-noticed: .*; wanted: ", printed, re.MULTILINE), printed
+    assert re.search(r"^not so reap-without-owner: .*; wanted: ", printed, re.MULTILINE), printed
 
 
 def test_a_bug_escapes_without_the_trouble_that_it_needs_and_not_without_another() -> None:

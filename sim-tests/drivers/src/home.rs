@@ -78,7 +78,7 @@ async fn serve_one(world: World, who: Place, line: Line, notices: broadcast::Sen
                     Some(Question::Ping(number)) => Told::Answer(number, None),
                     Some(Question::Do(..)) if world.gates.is_turned_away(who) => return,
                     Some(Question::Do(number, op)) => {
-                        let (reply, rung) = world.apply(op);
+                        let (reply, rung) = world.apply(who, op);
                         for notice in rung {
                             let _ = notices.send(notice);
                         }

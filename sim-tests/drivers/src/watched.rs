@@ -5,10 +5,10 @@ use std::hash::{Hash, Hasher};
 use mpcsfaas_core::Machine;
 use mpcsfaas_core::dispatcher::{self, Dispatcher};
 use mpcsfaas_core::time::Instant;
-use mpcsfaas_core::wire::message::ToWorker;
+use mpcsfaas_core::wire::message::{ToDispatcher, ToWorker};
 use mpcsfaas_core::worker::{self, Worker};
 use mpcsfaas_transport_sim::Place;
-use mpcsfaas_transport_sim::history::{What, WorkerState};
+use mpcsfaas_transport_sim::history::{Ask, What, WorkerState};
 
 use crate::watch::Watch;
 
@@ -56,6 +56,7 @@ impl Watched<Worker> {
     fn seen(&self) {
         let state = WorkerState {
             node: self.place,
+            id: self.machine.id(),
             session: self.machine.session(),
             welcome: self.machine.is_welcome(),
             dispatcher: None,
@@ -86,6 +87,10 @@ impl Machine for Watched<Dispatcher> {
             // Whatever had hindered its link is over now.
             self.watch.see(What::Over { node: self.place });
         }
+        if let dispatcher::Input::StoreReplied { request, .. } = input {
+            let by = self.place;
+            self.watch.see(What::Told { by, request });
+        }
         let deaths = self.machine.counters().deaths;
         self.machine.handle_input(now, input);
         self.seen(deaths);
@@ -100,11 +105,19 @@ impl Machine for Watched<Dispatcher> {
 
     fn poll_output(&mut self) -> Option<Self::Output> {
         let output = self.machine.poll_output();
-        if let Some(dispatcher::Output::Send { message, .. }) = &output
-            && let ToWorker::Ack(results) = &message.body
-        {
-            let (by, results) = (self.place, results.clone());
-            self.watch.see(What::Acknowledged { by, results });
+        let by = self.place;
+        match &output {
+            Some(dispatcher::Output::Send { message, .. }) => {
+                if let ToWorker::Ack(results) = &message.body {
+                    let results = results.clone();
+                    self.watch.see(What::Acknowledged { by, results });
+                }
+            }
+            Some(dispatcher::Output::Store { request, op }) => {
+                let (request, ask) = (*request, Ask::of(op));
+                self.watch.see(What::Asked { by, request, ask });
+            }
+            Some(dispatcher::Output::SendLegacy { .. } | dispatcher::Output::Exit) | None => {}
         }
         output
     }
@@ -140,7 +153,14 @@ impl Machine for Watched<Worker> {
     }
 
     fn poll_output(&mut self) -> Option<Self::Output> {
-        self.machine.poll_output()
+        let output = self.machine.poll_output();
+        if let Some(worker::Output::Send(message)) = &output
+            && let ToDispatcher::Returned { tasks, .. } = &message.body
+        {
+            let (by, tasks) = (self.place, tasks.clone());
+            self.watch.see(What::HandedBack { by, tasks });
+        }
+        output
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

@@ -15,7 +15,7 @@ use mpcsfaas_core::time::WallTime;
 use mpcsfaas_transport_real::clock::Clock;
 use mpcsfaas_transport_sim::Place;
 use mpcsfaas_transport_sim::by_task::ByTask;
-use mpcsfaas_transport_sim::history::{Asked, What};
+use mpcsfaas_transport_sim::history::{Ask, What};
 use mpcsfaas_transport_sim::plan::{FOR_GOOD, Plan, Submit};
 use mpcsfaas_transport_sim::rng::Stream;
 use tokio::sync::Notify;
@@ -126,18 +126,22 @@ impl World {
     }
 
     /// One operation on the store, and whom it rings for.
-    pub(crate) fn apply(&self, op: Op) -> (Reply, Vec<Notice>) {
+    pub(crate) fn apply(&self, of: Place, op: Op) -> (Reply, Vec<Notice>) {
         let at = self.watch.now();
         self.watch.takes_in(Place::Store, at, &op);
         if let Op::Cancel { task } = op {
             // Seen first: what it changes comes after it.
             self.watch.see(What::CancelAsked(task));
         }
-        let asked = Asked::of(&op);
+        let ask = Ask::of(&op);
+        if let Place::Dispatcher(_) = of {
+            let ask = ask.clone();
+            self.watch.see(What::Served { of, ask });
+        }
         let mut store = self.store();
         let reply = store.apply(WallTime(WALL_EPOCH + at.as_nanos() / 1_000_000), op);
         self.watch.look_at_store(&mut store);
-        if let Some(what) = asked.seen(&reply) {
+        if let Some(what) = ask.seen(&reply) {
             self.watch.see(what);
         }
         self.watch.checked(Place::Store, Machine::check(&*store));

@@ -171,8 +171,10 @@ impl LeaversHandBack {
         if now <= since + self.patience || free > since {
             return Ok(());
         }
+        let tasks: Vec<String> = tasks.iter().map(TaskRef::to_string).collect();
+        let tasks = tasks.join(", ");
         Err(format!(
-            "{dispatcher} has given {tasks:?} to {worker}, which has been leaving since {since:?}"
+            "{dispatcher} has given {tasks} to {worker}, which has been leaving since {since:?}"
         ))
     }
 }

@@ -35,8 +35,8 @@ impl OnlyOwnersGiveBack {
             let Some(held) = self.held.get(&item.task.task) else {
                 continue;
             };
+            self.premises += 1;
             if !held.is_of(item) {
-                self.premises += 1;
                 self.strangers.push(*item);
             }
         }
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn an_owner_gives_back_what_is_his() {
         let history = given_back(owner(1), 0).row(queued(attempt(7, 1)));
-        assert_eq!(judge(history), Ok(0));
+        assert_eq!(judge(history), Ok(1));
     }
 
     #[test]

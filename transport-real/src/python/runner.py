@@ -386,6 +386,8 @@ def kill_children() -> int:
         except ChildProcessError:  # No children: after nearly every task, and at the cost of one system call.
             return len(killed)
         if reaped:
+            if helper := multiprocessing_helpers().get(reaped):
+                helper.__init__()  # It died by itself, and multiprocessing would complain in the next task.
             continue
         helpers = multiprocessing_helpers()
         signalled = [child for child in children() if child not in helpers and signal_kill(child)]
