@@ -34,12 +34,18 @@ def unpack(payload: str) -> Any:
 
 @dataclass
 class Fault:
-    """What happens to one request: an error status, or a connection cut before or after the request was obeyed."""
+    """What happens to one request.
+
+    An error status; or this text for an answer, whatever was asked; or a connection cut before the answer, or in the
+    middle of it. The latter two before or after the request was obeyed.
+    """
 
     prefix: str
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     obey: bool = False
+    text: str | None = None
+    cut_short: bool = False
 
 
 @dataclass
@@ -73,6 +79,14 @@ class FakePlatform:
         self.connections: set[tuple[str, int]] = set()
         self.faults: deque[Fault] = deque()
         self.hold = False
+        # As a gateway that has not the routes for many tasks.
+        self.is_old = False
+        # So many tasks are taken before the queue is full.
+        self.room = 10**9
+        # The largest body that is taken.
+        self.body_limit = 10**9
+        # Requests to this path are answered when it is reset.
+        self.stalled: str | None = None
         self._server = Server(("127.0.0.1", port), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -124,6 +138,45 @@ class FakePlatform:
     def _next(self) -> Task | None:
         return next((task for task in self.tasks.values() if task.status == "QUEUED"), None)
 
+    def submit(self, item: dict[str, Any]) -> tuple[int, str]:
+        """Takes one task; says how that went, and why."""
+        if item["function_id"] not in self.functions:
+            return 404, "Function not found"
+        if item["task_id"] not in self.tasks:
+            if len(self.tasks) >= self.room:
+                return 429, "the queue is full"
+            self.tasks[item["task_id"]] = Task(item["task_id"], item["function_id"], item["payload"])
+            self.changed.notify_all()
+        return 200, ""
+
+    def submit_many(self, items: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
+        """Takes a batch of tasks. One whose shape is wrong spoils it."""
+        if not 1 <= len(items) <= 1000 or any(item["function_id"] == "no-uuid" for item in items):
+            return 422, {"detail": [{"loc": ["body", "tasks"]}]}
+        tasks: list[dict[str, Any]] = []
+        for item in items:
+            status, detail = self.submit(item)
+            refusal = {} if status == 200 else {"status": status, "detail": detail}
+            tasks.append({"task_id": item["task_id"], **refusal})
+        return 200, {"tasks": tasks}
+
+    def results(self, asked: list[str], wait: float) -> tuple[int, dict[str, Any]]:
+        """Waits for the first of some tasks to end; tells all that have."""
+
+        def ended() -> list[str]:
+            return [id for id in asked if id not in self.tasks or self.tasks[id].status in TERMINAL]
+
+        self.changed.wait_for(ended, wait)
+        results: list[dict[str, Any]] = []
+        for task_id in ended():
+            task = self.tasks.get(task_id)
+            if task is None:
+                results.append({"task_id": task_id, "status": "UNKNOWN", "result": ""})
+            else:
+                error = {} if task.error is None else {"error": task.error}
+                results.append({"task_id": task.id, "status": task.status, "result": task.result, **error})
+        return 200, {"results": results}
+
     def answer(self, method: str, target: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Obeys one request."""
         url = urlsplit(target)
@@ -134,12 +187,15 @@ class FakePlatform:
                 self.functions[function_id] = body
                 return 200, {"function_id": function_id}
             if (method, call) == ("POST", "execute_function"):
-                if body["function_id"] not in self.functions:
-                    return 404, {"detail": "Function not found"}
-                task = Task(body.get("task_id") or str(uuid.uuid4()), body["function_id"], body["payload"])
-                self.tasks.setdefault(task.id, task)
-                self.changed.notify_all()
-                return 200, {"task_id": task.id}
+                body.setdefault("task_id", str(uuid.uuid4()))
+                status, detail = self.submit(body)
+                return status, {"task_id": body["task_id"]} if status == 200 else {"detail": detail}
+            if (method, url.path) == ("POST", "/v1/tasks:batch") and not self.is_old:
+                return self.submit_many(body["tasks"])
+            if (method, url.path) == ("POST", "/v1/results") and not self.is_old:
+                return self.results(body["task_ids"], body["wait"])
+            if method == "POST":
+                return 405, {"detail": "Method Not Allowed"}
             task_or_none = self.tasks.get(rest[-1]) if rest else None
             if task_or_none is None:
                 return 404, {"detail": "Task not found"}
@@ -181,21 +237,35 @@ class FakePlatform:
                     platform.requests.append((self.command, urlsplit(self.path).path, body))
                     platform.connections.add(self.client_address)
                     platform.changed.notify_all()
+                    platform.changed.wait_for(lambda: platform.stalled is None or platform.stalled not in self.path)
                     faults = platform.faults
                     fault = faults.popleft() if faults and self.path.startswith(faults[0].prefix) else None
-                if fault is None:
+                if length > platform.body_limit:
+                    self.reply(413, {"detail": "too large"})
+                elif fault is None:
                     self.reply(*platform.answer(self.command, self.path, body))
-                elif fault.status is not None:
-                    self.reply(fault.status, {"detail": "no"}, fault.headers)
                 else:
-                    if fault.obey:
-                        platform.answer(self.command, self.path, body)
+                    self.fail(fault, body)
+
+            def fail(self, fault: Fault, body: dict[str, Any]) -> None:
+                if fault.obey:
+                    platform.answer(self.command, self.path, body)
+                if fault.status is not None:
+                    self.reply(fault.status, {"detail": "no"}, fault.headers)
+                elif fault.text is not None:
+                    self.write(200, fault.text.encode())
+                elif fault.cut_short:
+                    self.write(200, b'{"tasks": [', {"Content-Length": "1000"})
+                    self.close_connection = True
+                else:
                     self.close_connection = True
 
             do_GET = do_POST = handle_request
 
             def reply(self, status: int, value: dict[str, Any], headers: dict[str, str] | None = None) -> None:
-                data = json.dumps(value).encode()
+                self.write(status, json.dumps(value).encode(), headers)
+
+            def write(self, status: int, data: bytes, headers: dict[str, str] | None = None) -> None:
                 self.send_response(status)
                 for name, text in {"Content-Length": str(len(data)), **(headers or {})}.items():
                     self.send_header(name, text)

@@ -50,7 +50,7 @@ def test_all_is_well(platform: FakePlatform) -> None:
 
 
 def test_what_is_wrong_is_described(platform: FakePlatform) -> None:
-    platform.faults.append(Fault("/execute_function", 400))
+    platform.faults.append(Fault("/v1/tasks:batch", 400))
     code, events = demo(platform, "--tasks", "1")
     assert code == 1
     (wrong,) = [event for event in events if event["event"] == "wrong"]

@@ -153,7 +153,7 @@ def test_nothing_is_written_beside_the_file(platform: FakePlatform, jobs: Path) 
 
 
 def test_a_refusal_is_passed_on(platform: FakePlatform, jobs: Path) -> None:
-    platform.faults.append(Fault("/execute_function", 413))
+    platform.faults.append(Fault("/v1/tasks:batch", 413))
     (end,) = run(platform, str(jobs), "area", "2")
     assert end["event"] == "refused"
     assert "413" in end["message"]

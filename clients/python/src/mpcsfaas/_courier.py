@@ -1,57 +1,78 @@
-"""Takes tasks to the platform and brings results back, many in one request when there are many.
+"""Takes tasks to the platform, many in one request when there are many.
 
 A task that is submitted while nothing is on its way leaves at once; what is submitted while a request is on its way
-leaves with the next. So nobody waits for company, and who submits a thousand tasks pays for a few requests. Whoever
-waits for a result asks for the results of others too, and lets those know that wait meanwhile.
+leaves with the next. So nobody waits for company, and who submits a thousand tasks pays for a few requests.
+
+Whoever needs a task to arrive may send it: there is one sender at a time, and a thread that sends what nobody waits
+for. A task stays in the queue until the platform has said yes or no to it. So nothing is lost when a sender is
+interrupted, and the next one sends it again, which is safe, because each task carries its id.
 """
 
 from __future__ import annotations
 
 import atexit
-import json
+import copy
+import itertools
+import logging
 import queue
-import random
 import threading
 import time
 import weakref
 from collections import deque
 from collections.abc import Iterable
-from itertools import islice
-from typing import Any, Optional
+from typing import Any
 
-from mpcsfaas._wire import Answer, Broken, Wire
+from mpcsfaas._wire import ANSWER_S, RETRIED, Answer, Trouble, TryAgain, Wire
 from mpcsfaas.errors import RequestFailed, Unavailable
 
-# What the platform takes in one request.
+# What the platform takes in one request, and less than its limit for the body of one large task.
 _BATCH = 1_000
 _BATCH_BYTES = 4 << 20
-# Who has submitted so many that have not left sends the next batch before going on.
+# Who has submitted so much that has not arrived sends before going on.
 _UNSENT_LIMIT = 10_000
-# So many results are asked for at once: enough to hide a round trip.
-_ASKED = 256
-# A long poll. Shorter than the platform's 60 s, at which many a proxy would cut the connection too.
-_POLL_S = 30.0
-# How much longer than it may take by contract an answer is waited for.
-_ANSWER_S = 15.0
-_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
-# Busy (429), away (503), and a proxy's ways to say the same.
-RETRIED = frozenset({429, 502, 503, 504})
+_UNSENT_BYTES = 64 << 20
+# The request as a whole was refused, perhaps for one task's sake: its body's size or shape, or what it brings about.
+_DIVIDED = frozenset({400, 408, 413, 422, 500})
+# So many refusals of which nobody has heard are remembered.
+_UNHEARD = 1_000
+# A wait is looked at again so often at least; longer ones are more than a lock can take.
+_LONGEST_WAIT_S = 3600.0
 
-Outcome = dict[str, Any]
+_log = logging.getLogger("mpcsfaas")
 
 
 class Parcel:
     """A task on its way, and what has become of it."""
 
-    __slots__ = ("__weakref__", "accepted", "item", "outcome", "refusal", "task_id")
+    __slots__ = (
+        "__weakref__",
+        "accepted",
+        "ended",
+        "heard",
+        "item",
+        "number",
+        "outcome",
+        "poll",
+        "process",
+        "refusal",
+        "since",
+        "task_id",
+    )
 
     def __init__(self, task_id: str, item: bytes) -> None:
         self.task_id = task_id
-        # What is sent, until it is accepted.
+        # What is sent, until it has arrived.
         self.item = item
+        self.since = time.monotonic()
+        # Its place in the order of submission, and which process queued it; see `Courier.forked`.
+        self.number = self.process = -1
         self.accepted = False
-        self.refusal: Optional[Exception] = None
-        self.outcome: Optional[Outcome] = None
+        self.refusal: Exception | None = None
+        self.heard = False
+        # For whoever waits for its result: the request that asks for it, whether it has ended, and how, until told.
+        self.poll: object | None = None
+        self.ended = False
+        self.outcome: dict[str, Any] | None = None
 
     @property
     def arrived(self) -> bool:
@@ -60,238 +81,344 @@ class Parcel:
 
 
 class Courier:
-    """Carries the tasks of one client. Its thread starts with the first task and ends with the client."""
+    """Carries the tasks of one client. Its thread starts with the first task, and ends with the client."""
 
     def __init__(self, wire: Wire, timeout: float) -> None:
         self._wire = wire
         self._timeout = timeout
-        self._unsent: queue.SimpleQueue[Optional[Parcel]] = queue.SimpleQueue()
-        self._sending = threading.Lock()
-        self._asking = threading.Lock()
-        # Said whenever something has become of a parcel.
-        self._news = threading.Condition()
-        self._thread: Optional[threading.Thread] = None
-        self._closed = False
-        self._open: weakref.WeakValueDictionary[str, Parcel] = weakref.WeakValueDictionary()
-        # The same in the order of submission.
-        self._order: deque[weakref.ref[Parcel]] = deque()
+        self._numbers = itertools.count()
+        self._process = -1
+        # Submitted here and still referred to, by number.
+        self.live: weakref.WeakValueDictionary[int, Parcel] = weakref.WeakValueDictionary()
+        self.newest = -1
+        # An older gateway, which takes and tells one task in a request.
+        self.singly = False
+        self._limit, self._limit_bytes = _BATCH, _BATCH_BYTES
+        self._closed = self._ending = False
+        self.forked()
 
-    def send(self, parcel: Parcel) -> None:
-        """Sends a task soon, and returns at once unless very many wait."""
+    def forked(self) -> None:
+        """Begins anew in a child process: its parent sends what is unsent, and has the thread and the locks."""
+        self._process += 1
+        # One that a finalizer or a signal handler may take again.
+        self._lock = threading.RLock()
+        # Said whenever a sender is done.
+        self._news = threading.Condition(self._lock)
+        self._sender: object | None = None
+        # Not yet arrived, in order. Only the sender takes away; who adds holds the lock.
+        self._unsent: deque[Parcel] = deque()
+        self._unsent_bytes = 0
+        self._refused: deque[Parcel] = deque(maxlen=_UNHEARD)
+        self._trouble = Trouble()
+        self._thread: threading.Thread | None = None
+        # Wakes the thread. Ringing it takes no lock, so a finalizer may.
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def check_open(self) -> None:
+        """Raises if the client is closed."""
         if self._closed:
             raise RuntimeError("the client is closed")
-        if self._thread is None:
-            self._start()
-        self._open[parcel.task_id] = parcel
-        self._order.append(weakref.ref(parcel))
-        self._unsent.put(parcel)
-        if self._unsent.qsize() > _UNSENT_LIMIT:
-            self._send_some()
 
-    def flush(self) -> None:
-        """Returns when nothing waits to be sent."""
-        while not self._unsent.empty():
-            self._send_some()
-        with self._sending:
-            pass
-
-    def close(self) -> None:
-        """Sends what waits, and ends."""
-        self.flush()
-        self._closed = True
-        if self._thread is not None:
-            self._unsent.put(None)
-            self._thread.join()
-            atexit.unregister(self._at_exit)
-
-    def arrive(self, parcel: Parcel) -> None:
-        """Returns when the platform has accepted a task; raises why it has not."""
-        while not parcel.arrived:
-            self._send_some()
-        if parcel.refusal is not None:
-            raise parcel.refusal
-
-    def result(self, parcel: Parcel, deadline: float) -> Optional[Outcome]:
-        """How a task ended, or None if it has not by then."""
-        while parcel.outcome is None:
+    def send(self, parcel: Parcel) -> None:
+        """Sends a task soon, and returns at once unless very many have not arrived."""
+        with self._lock:
+            self.check_open()
+            parcel.number = self.newest = next(self._numbers)
+            self.live[parcel.number] = parcel
+            self._queue(parcel)
+        if self._thread is None and not self._start():
             self.arrive(parcel)
-            if self._asking.acquire(blocking=False):
-                try:
-                    asked_once = self._ask(parcel, deadline)
-                finally:
-                    self._asking.release()
-                    with self._news:
-                        self._news.notify_all()
-                if parcel.outcome is None and asked_once and time.monotonic() >= deadline:
-                    return None
-            else:
-                with self._news:
-                    if parcel.outcome is None and self._asking.locked():
-                        left = deadline - time.monotonic()
-                        if left <= 0:
-                            return None
-                        self._news.wait(min(left, 1.0))
-        return parcel.outcome
+        while self._is_overfull() and not parcel.arrived:
+            self._step(parcel)
 
-    # Submitting.
-
-    def _start(self) -> None:
-        with self._sending:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="mpcsfaas-courier", daemon=True)
-                self._thread.start()
-                # What was submitted is sent, even if nobody asks what became of it.
-                atexit.register(self._at_exit)
-
-    def _at_exit(self) -> None:
-        try:
-            self.flush()
-        except Exception:
-            pass
-
-    def _run(self) -> None:
-        while True:
-            parcel = self._unsent.get()
-            if parcel is None:
-                return
-            with self._sending:
-                self._send_batch(self._batch(parcel))
-
-    def _send_some(self) -> None:
-        """Sends the next batch, after the one that is on its way."""
-        with self._sending:
-            try:
-                parcel = self._unsent.get_nowait()
-            except queue.Empty:
-                return
-            if parcel is None:
-                self._unsent.put(None)
-                return
-            self._send_batch(self._batch(parcel))
-
-    def _batch(self, first: Parcel) -> list[Parcel]:
-        batch, size = [first], len(first.item)
-        try:
-            while len(batch) < _BATCH and size < _BATCH_BYTES:
-                parcel = self._unsent.get_nowait()
-                if parcel is None:
-                    self._unsent.put(None)
-                    break
-                batch.append(parcel)
-                size += len(parcel.item)
-        except queue.Empty:
-            pass
-        return batch
-
-    def _send_batch(self, batch: list[Parcel]) -> None:
-        try:
-            self._send_until_answered(batch)
-        except Exception as error:
-            _refuse(batch, error)
-        with self._news:
-            self._news.notify_all()
-
-    def _send_until_answered(self, batch: list[Parcel]) -> None:
-        """Repeats what was not answered, and what the platform has no room for, until the time is over."""
-        path, patience = "/v1/tasks:batch", _Patience(self._timeout)
-        while batch:
-            body = b'{"tasks":[' + b",".join([parcel.item for parcel in batch]) + b"]}"
-            answer = self._ask_platform(path, body, _ANSWER_S, patience)
-            again, reason = [], ""
-            for parcel, verdict in zip(batch, answer.json()["tasks"]):
-                status = verdict.get("status")
-                if status is None:
-                    parcel.accepted = True
-                    parcel.item = b""
-                elif status in RETRIED:
-                    again.append(parcel)
-                    reason = f"HTTP {status}: {verdict['detail']}"
-                else:
-                    parcel.refusal = RequestFailed(status, verdict["detail"])
-            batch = again
-            if batch:
-                try:
-                    patience.wait(0.0, f"POST {path}: {reason}")
-                except Unavailable as unavailable:
-                    _refuse(batch, unavailable)
-                    return
-
-    # Asking for results.
-
-    def _ask(self, parcel: Parcel, deadline: float) -> bool:
-        """Asks for this result and for some of the next. Says whether the platform has answered."""
-        asked = {parcel.task_id: None}
-        while self._order and _is_over(self._order[0]()):
-            self._order.popleft()
-        for reference in islice(self._order, _ASKED):
-            other = reference()
-            if other is not None and other.accepted and other.outcome is None:
-                asked[other.task_id] = None
-        wait = min(max(deadline - time.monotonic(), 0.0), _POLL_S)
-        body = json.dumps({"task_ids": list(asked), "wait": round(wait, 3)}, separators=(",", ":"))
-        answer = self._ask_platform("/v1/results", body.encode(), wait + _ANSWER_S, _Patience(self._timeout, deadline))
-        for outcome in answer.json()["results"]:
-            task_id = outcome["task_id"]
-            told = parcel if task_id == parcel.task_id else self._open.get(task_id)
-            self._open.pop(task_id, None)
-            if told is not None:
-                told.outcome = outcome
+    def arrive(self, parcel: Parcel, deadline: float = float("inf")) -> bool:
+        """Whether the platform has accepted a task by then; raises why it has not, if it said so."""
+        if parcel.process != self._process and not parcel.arrived:
+            with self._lock:
+                if parcel.process != self._process:
+                    self._queue(parcel)
+        while not parcel.arrived:
+            if not self._step(parcel, deadline):
+                return parcel.accepted
+        if parcel.refusal is not None:
+            parcel.heard = True
+            raise copy.copy(parcel.refusal)
         return True
 
-    def _ask_platform(self, path: str, body: bytes, answer_s: float, patience: _Patience) -> Answer:
-        """One request, repeated until it is answered or the time is over."""
+    def why_not_yet(self) -> str:
+        """What keeps the platform from accepting tasks now, or nothing."""
+        return self._trouble.reason
+
+    def flush(self) -> None:
+        """Returns when all that was submitted has arrived; raises the first refusal that nobody has heard of."""
+        self._empty(float("inf"))
+        unheard = self._unheard()
+        if unheard:
+            raise copy.copy(unheard[0].refusal or Unavailable())
+
+    def close(self, *, patient: bool = True) -> None:
+        """Sends what waits, and ends. Who is not patient gives up when the platform is found to be away or full."""
+        with self._lock:
+            self._closed = True
+            if not patient:
+                self._timeout = 0.0
+                self._trouble = Trouble()
+                self._news.notify_all()
+        try:
+            self._empty(float("inf"))
+        except BaseException:
+            self._give_up("the client was closed before the task was accepted")
+            raise
+        finally:
+            self.abandon()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+        self._tell_unheard()
+
+    def abandon(self) -> None:
+        """Lets the thread end when it has sent what waits. Takes no lock."""
+        self._ending = True
+        self._bell.put(None)
+
+    def finish(self) -> None:
+        """Sends what waits before the process ends, for no longer than the client tries."""
+        try:
+            self._empty(time.monotonic() + self._timeout)
+            self._give_up("the program ended before the task was accepted")
+        except (Exception, KeyboardInterrupt):
+            return
+        self._tell_unheard()
+
+    # Who sends.
+
+    def _queue(self, parcel: Parcel) -> None:
+        parcel.process = self._process
+        self._unsent.append(parcel)
+        self._unsent_bytes += len(parcel.item)
+        self._bell.put(None)
+
+    def _is_overfull(self) -> bool:
+        return len(self._unsent) > _UNSENT_LIMIT or self._unsent_bytes > _UNSENT_BYTES
+
+    def _start(self) -> bool:
+        """Starts the thread; says no if there can be none, because the interpreter is ending."""
+        with self._lock:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="mpcsfaas-courier", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:
+                    return False
+                _running.add(self)
+                self._thread = thread
+        return True
+
+    def _run(self) -> None:
+        """The thread: sends what nobody waits for."""
         while True:
-            retry_after = 0.0
             try:
-                answer = self._wire.post(path, body, answer_s)
-                if answer.status == 200:
-                    return answer
-                reason = f"HTTP {answer.status}: {_detail(answer)}"
-                if answer.status not in RETRIED:
-                    raise RequestFailed(answer.status, _detail(answer))
-                retry_after = _seconds(answer.retry_after)
-            except Broken as broken:
-                reason = str(broken)
-            patience.wait(retry_after, f"POST {path}: {reason}")
+                self._bell.get(timeout=self._until_next())
+            except queue.Empty:
+                pass
+            if self._unsent:
+                self._step(None, 0.0)
+            if self._ending and not self._unsent:
+                break
+        _running.discard(self)
+        if not self._closed:
+            # Nobody has the client any more.
+            self._tell_unheard()
+            self._wire.close()
+
+    def _until_next(self) -> float | None:
+        """How long the thread may sleep if nobody rings."""
+        if not self._unsent or self._sender is not None:
+            return None  # Who submits rings, and so does a sender who leaves something.
+        return max(0.0, self._trouble.again_at - time.monotonic())
+
+    def _empty(self, deadline: float) -> None:
+        """Returns when all that waits now has arrived, or the time is over."""
+        with self._lock:
+            waiting = list(self._unsent)
+        for parcel in waiting:
+            while not parcel.arrived:
+                if not self._step(parcel, deadline):
+                    return
+
+    def _step(self, parcel: Parcel | None, deadline: float = float("inf")) -> bool:
+        """Sends the next batch, when the one on its way has arrived, or waits until this parcel has with that.
+
+        Says no if nothing could be done by then. Nobody but the sender of the moment resets `_sender`, so it is set
+        inside of the `try`: then ^C finds no moment in which it would stay set.
+        """
+        me = object()
+        try:
+            with self._lock:
+                while parcel is None or not parcel.arrived:
+                    now = time.monotonic()
+                    again_at = self._trouble.again_at
+                    if self._sender is None and again_at <= now:
+                        self._sender = me
+                        break
+                    if deadline <= now:
+                        return False
+                    until = deadline if self._sender is not None else min(deadline, again_at)
+                    self._news.wait(min(until - now, _LONGEST_WAIT_S))
+            if self._sender is me:
+                self._send_next()
+        finally:
+            if self._sender is me:
+                with self._lock:
+                    self._sender = None
+                    self._news.notify_all()
+                if self._unsent:
+                    self._bell.put(None)
+        return True
+
+    # Sending, by one at a time.
+
+    def _send_next(self) -> None:
+        batch = self._batch()
+        began = time.monotonic()
+        failure = None
+        try:
+            self._deliver(batch)
+        except TryAgain as again:
+            failure = again
+        except Exception as error:  # Such as a certificate that is not to be trusted.
+            self._refuse(batch, error)
+        with self._lock:
+            if any(parcel.arrived for parcel in batch):
+                self._trouble.over()
+            if failure is not None:
+                self._wait_or_refuse(failure, began)
+            while self._unsent and self._unsent[0].arrived:
+                parcel = self._unsent.popleft()
+                self._unsent_bytes -= len(parcel.item)
+                parcel.item = b""
+
+    def _batch(self) -> list[Parcel]:
+        batch: list[Parcel] = []
+        size = 0
+        for index in range(len(self._unsent)):
+            parcel = self._unsent[index]
+            if parcel.arrived:
+                continue
+            size += len(parcel.item)
+            if batch and (len(batch) == self._limit or size > self._limit_bytes):
+                break
+            batch.append(parcel)
+        return batch
+
+    def _deliver(self, batch: list[Parcel]) -> None:
+        """Lets a batch arrive; raises `TryAgain` if some of it is to be sent again."""
+        if not batch:
+            return
+        if self.singly:
+            self._deliver_singly(batch[0])
+            return
+        body = b'{"tasks":[' + b",".join([parcel.item for parcel in batch]) + b"]}"
+        answer = self._wire.ask("POST", "/v1/tasks:batch", body, ANSWER_S)
+        if answer.status == 200:
+            self._take(answer, batch)
+        elif answer.status in (404, 405):
+            self.singly, self._limit = True, 1
+            self._deliver_singly(batch[0])
+        elif answer.status in _DIVIDED and len(batch) > 1:
+            if answer.status == 413:
+                self._limit_bytes = max(1, len(body) // 2)
+            middle = len(batch) // 2
+            self._deliver(batch[:middle])
+            self._deliver(batch[middle:])
+        else:
+            self._refuse(batch, RequestFailed(answer.status, answer.detail()))
+
+    def _take(self, answer: Answer, batch: list[Parcel]) -> None:
+        again: TryAgain | None = None
+        for parcel, (status, detail) in zip(batch, _verdicts(answer, batch)):
+            if status is None:
+                parcel.accepted = True
+            elif status in RETRIED:
+                again = again or TryAgain(f"HTTP {status}: {detail}")
+            else:
+                self._refuse([parcel], RequestFailed(status, detail))
+        if again is not None:
+            raise again
+
+    def _deliver_singly(self, parcel: Parcel) -> None:
+        answer = self._wire.ask("POST", "/execute_function", parcel.item, ANSWER_S)
+        if answer.status == 200:
+            parcel.accepted = True
+        else:
+            self._refuse([parcel], RequestFailed(answer.status, answer.detail()))
+
+    def _wait_or_refuse(self, failure: TryAgain, began: float) -> None:
+        """Sets the time of the next try, and refuses what has waited for long enough. Holds the lock."""
+        waiting = [parcel for parcel in self._unsent if not parcel.arrived]
+        self._trouble.came(failure, waiting[0].since if waiting else 0.0, self._timeout)
+        known = [parcel for parcel in waiting if parcel.since <= began]
+        over = [parcel for parcel in known if self._trouble.lasted(parcel.since) >= self._timeout]
+        self._refuse(over, Unavailable(failure.reason))
+        if len(over) == len(waiting):
+            self._trouble.over()  # Who comes next is not made to wait.
+
+    # Refusals.
+
+    def _refuse(self, batch: Iterable[Parcel], error: Exception) -> None:
+        for parcel in batch:
+            if not parcel.arrived:
+                parcel.refusal = error
+                self._refused.append(parcel)
+
+    def _give_up(self, reason: str) -> None:
+        with self._lock:
+            if self._unsent:
+                self._refuse(self._unsent, Unavailable(reason))
+                self._unsent.clear()
+                self._unsent_bytes = 0
+                self._news.notify_all()
+
+    def _unheard(self) -> list[Parcel]:
+        """The refusals that nobody has heard of; from now on, they have been."""
+        refused = []
+        while self._refused:
+            refused.append(self._refused.popleft())
+        unheard = [parcel for parcel in refused if not parcel.heard]
+        for parcel in unheard:
+            parcel.heard = True
+        return unheard
+
+    def _tell_unheard(self) -> None:
+        unheard = self._unheard()
+        if unheard:
+            _log.warning("%d tasks were not accepted; the first: %s", len(unheard), unheard[0].refusal)
 
 
-class _Patience:
-    """How long is still tried, with growing, jittered pauses."""
-
-    def __init__(self, timeout: float, deadline: float = float("inf")) -> None:
-        self._deadline = min(deadline, time.monotonic() + timeout)
-        self._pause = _PAUSE_S
-
-    def wait(self, asked: float, reason: str) -> None:
-        """Pauses before the next try, or raises if there is none."""
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise Unavailable(reason)
-        time.sleep(min(left, max(asked, self._pause * random.uniform(0.5, 1.0))))
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE_S)
+# Those with a thread. What was submitted is sent at exit, even if nobody asks what became of it.
+_running: set[Courier] = set()
 
 
-def _is_over(parcel: Optional[Parcel]) -> bool:
-    return parcel is None or parcel.outcome is not None or parcel.refusal is not None
+def forked() -> None:
+    """In a child process: its parent ends what it began."""
+    _running.clear()
 
 
-def _refuse(batch: Iterable[Parcel], error: Exception) -> None:
-    for parcel in batch:
-        if not parcel.arrived:
-            parcel.refusal = error
+@atexit.register
+def _at_exit() -> None:
+    for courier in list(_running):
+        courier.finish()
 
 
-def _detail(answer: Answer) -> str:
-    """The platform's {"detail": ...}, or what somebody in between sent instead."""
+def _verdicts(answer: Answer, batch: list[Parcel]) -> list[tuple[int | None, str]]:
+    """What the platform says to each task: nothing, or a status and why."""
     try:
-        return str(answer.json()["detail"])
-    except (ValueError, KeyError, TypeError):
-        return answer.body[:200].decode(errors="replace")
-
-
-def _seconds(text: str) -> float:
-    """The seconds that the platform asks to wait; dates, which it does not send, are ignored."""
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        return 0.0
+        verdicts = answer.json()["tasks"]
+        if [verdict["task_id"] for verdict in verdicts] == [parcel.task_id for parcel in batch]:
+            return [
+                (None, "") if verdict.get("status") is None else (int(verdict["status"]), str(verdict.get("detail")))
+                for verdict in verdicts
+            ]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    raise TryAgain("the answer to POST /v1/tasks:batch is not the platform's")

@@ -198,19 +198,20 @@ def run(workload: Workload, tasks: int, client: Client, callers: ThreadPoolExecu
 
 def call(function: Function[Any], number: int, want_output: bool) -> Outcome:
     """Runs one task and waits. Asking for its output is not part of the latency."""
-    handle = None
+    task_id = None
     began = time.monotonic()
     try:
         handle = function.submit(number)
+        task_id = handle.id
         got = handle.result(RESULT_TIMEOUT_S)
     except TaskFailed as error:
         got = Failure(error.type, error.message)
     except (MpcsfaasError, TimeoutError) as error:
         got = error
     latency_ms = (time.monotonic() - began) * 1000
-    if want_output and handle is not None:
+    if want_output and task_id is not None:
         got = Printed(got, handle.details()["output"])
-    return Outcome(number, handle.id if handle else None, got, latency_ms)
+    return Outcome(number, task_id, got, latency_ms)
 
 
 def percentile(ordered: Sequence[float], percent: int) -> float | None:

@@ -3,6 +3,8 @@
 A call is repeated while the platform is away or full, with growing, jittered pauses, until its time is over. That is
 safe for every call: reads change nothing; a function registered twice is one unused id; and a task carries an id that
 was made here, so the platform knows a repeated submit for the same one and the task is not run twice.
+
+Submitting does not wait for the platform: `_courier` takes tasks there, and `_collector` brings their results.
 """
 
 from __future__ import annotations
@@ -17,38 +19,25 @@ import uuid
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import wait as wait_for
 from typing import Any, Callable, Generic, TypedDict, TypeVar, cast
 
 import dill
 import requests
 from requests.adapters import HTTPAdapter
 
-from mpcsfaas import _pickling
+from mpcsfaas import _courier, _pickling
+from mpcsfaas._collector import POLL_S, Collector
 from mpcsfaas._courier import Courier, Parcel
-from mpcsfaas._wire import Wire
+from mpcsfaas._wire import ANSWER_S, LONGEST_PAUSE_S, PAUSE_S, RETRIED, Wire
 from mpcsfaas.errors import RequestFailed, TaskFailed, TaskTimeout, Unavailable, WorkerLost
 
 R = TypeVar("R")
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
-# Requests of one map that are under way at once: enough to hide a network's latency, few enough for any gateway.
-_MAP_CONCURRENCY = 16
-# Connections that are kept alive: those of a map, and as many for the caller's own threads.
-_CONNECTIONS = 2 * _MAP_CONCURRENCY
-# A long poll. Shorter than the platform's 60 s, at which many a proxy would cut the connection too.
-_POLL_S = 30.0
-# A long poll of a map, whose threads Python joins at exit: how long ^C may have to wait for them.
-_MAP_POLL_S = 2.0
-# How much longer than it may take by contract an answer is waited for.
-_ANSWER_S = 15.0
+# Connections that are kept alive.
+_CONNECTIONS = 32
 _CONNECT_S = 5.0
-_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
-
-# Busy (429), away (503), and a proxy's ways to say the same.
-_RETRIED = frozenset({429, 502, 503, 504})
 
 
 class ErrorInfo(TypedDict):
@@ -92,36 +81,70 @@ class Client:
     """A platform, by its URL (or the environment's MPCSFAAS_URL).
 
     `timeout` is for how many seconds a call goes on trying while the platform is away or full; 0 tries once. A client
-    may be shared by threads, keeps its connections alive, and is best closed: it is a context manager.
+    may be shared by threads, keeps its connections alive, and is best closed: it is a context manager. A forked process
+    may go on with its parent's client and handles.
     """
 
     def __init__(self, url: str | None = None, *, timeout: float = 60.0) -> None:
         self.url = (url or os.environ.get("MPCSFAAS_URL") or DEFAULT_URL).rstrip("/")
         self.timeout = timeout
         self._session = requests.Session()
-        # No retries in the adapter: it would not know of deadlines.
-        adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=0)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._connect()
         self._wire = Wire(self.url, self._session)
         self._courier = Courier(self._wire, timeout)
+        self._collector = Collector(self._wire, self._courier, timeout)
         self._registered: weakref.WeakKeyDictionary[Callable[..., Any], Function[Any]] = weakref.WeakKeyDictionary()
         self._registering = threading.Lock()
+        # The courier knows nothing of the client, so a client that nobody has any more is collected.
+        weakref.finalize(self, self._courier.abandon).atexit = False
+        _clients.add(self)
 
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # Whoever presses ^C does not want to wait for a platform that is away.
+        self._close(patient=kind is None or not issubclass(kind, KeyboardInterrupt))
 
     def __repr__(self) -> str:
         return f"Client({self.url!r})"
 
+    def flush(self) -> None:
+        """Returns when the platform has accepted all that was submitted before.
+
+        Raises the first refusal, unless its handle has raised it already; each other refused task's handle raises its
+        own.
+        """
+        self._courier.flush()
+
     def close(self) -> None:
-        """Sends what has been submitted and not left yet, and closes the connections."""
-        self._courier.close()
-        self._wire.close()
-        self._session.close()
+        """Sends what has been submitted and not left yet, and closes the connections.
+
+        A closed client submits nothing more. Its handles can still be asked. Refusals that nobody has heard of are
+        logged, by the logger `mpcsfaas`.
+        """
+        self._close(patient=True)
+
+    def _close(self, *, patient: bool) -> None:
+        try:
+            self._courier.close(patient=patient)
+        finally:
+            self._wire.close()
+            self._session.close()
+
+    def _connect(self) -> None:
+        """Begins with no connections. The adapter does not retry: it would not know of deadlines."""
+        adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=0)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def _forked(self) -> None:
+        """Lets go of what belongs to the parent process: connections, locks, and what that will send."""
+        self._registering = threading.Lock()
+        self._connect()
+        self._wire.hang_up()
+        self._courier.forked()
+        self._collector.forked()
 
     def register(
         self,
@@ -135,6 +158,7 @@ class Client:
         `timeout_s` bounds each run. A task lost with its worker is run again, unless `at_most_once`: then it fails.
         `submit` and `map` use the latest registration of a function object, and register one that has none.
         """
+        self._courier.check_open()
         name = name or str(getattr(func, "__name__", type(func).__name__))
         body: dict[str, Any] = {"name": name, "payload": _pickling.encode(func), "client": _VERSIONS}
         if timeout_s is not None:
@@ -150,7 +174,13 @@ class Client:
         return function
 
     def submit(self, func: Callable[..., R] | Function[R] | str, /, *args: Any, **kwargs: Any) -> TaskHandle[R]:
-        """Submits one task: of a Function, of a function id, or of a function, which is registered when first seen."""
+        """Submits one task: of a Function, of a function id, or of a function, which is registered when first seen.
+
+        Returns at once. The task leaves at once, too, or together with others while a request is on its way. If the
+        platform does not accept it, the handle says so: each of its calls raises `RequestFailed` (such as 404 for an
+        unknown function) or `Unavailable`, and so does `flush`.
+        """
+        self._courier.check_open()
         task_id = str(uuid.uuid4())
         payload = _pickling.encode_line((args, kwargs))
         function_id = json.dumps(self._function(func).id)
@@ -164,13 +194,12 @@ class Client:
     ) -> Iterator[R]:
         """Submits a task for each item at once, and yields the results in the items' order.
 
-        A failed task raises where its result would come, and that ends the iteration; the other tasks run on. So does
-        `TimeoutError`, when a result is not there `timeout` seconds after this call.
+        A task that failed or was not accepted raises where its result would come, and that ends the iteration; the
+        other tasks run on. So does `TimeoutError`, when a result is not there `timeout` seconds after this call.
         """
+        deadline = _deadline(timeout)
         function: Function[R] = self._function(func)
-        pool = ThreadPoolExecutor(_MAP_CONCURRENCY, thread_name_prefix="mpcsfaas-map")
-        submitted = [pool.submit(self.submit, function, item) for item in iterable]
-        return _in_order(pool, submitted, _deadline(timeout))
+        return _in_order(deque([self.submit(function, item) for item in iterable]), deadline)
 
     def get(self, task_id: str) -> TaskHandle[Any]:
         """The handle of a task submitted earlier, perhaps by another process; its first use shows whether it exists."""
@@ -204,19 +233,19 @@ class Client:
         *,
         json: Mapping[str, Any] | None = None,
         params: Mapping[str, str] | None = None,
-        answer_s: float = _ANSWER_S,
+        answer_s: float = ANSWER_S,
         deadline: float = float("inf"),
     ) -> dict[str, Any]:
         """One call, repeated until it is answered or the time is over; see the top of the module."""
         deadline = min(deadline, time.monotonic() + self.timeout)
-        pause = _PAUSE_S
+        pause = PAUSE_S
         while True:
             asked_pause = 0.0
             try:
                 response = self._session.request(
                     method, self.url + path, json=json, params=params, timeout=(_CONNECT_S, answer_s)
                 )
-                if response.status_code not in _RETRIED:
+                if response.status_code not in RETRIED:
                     return _answer(response)
                 reason = f"HTTP {response.status_code}: {_detail(response)}"
                 asked_pause = _retry_after(response)
@@ -228,7 +257,7 @@ class Client:
             if left <= 0:
                 raise Unavailable(f"{method} {self.url}{path}: {reason}")
             time.sleep(min(left, max(asked_pause, pause * random.uniform(0.5, 1.0))))
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
 
 
 class Function(Generic[R]):
@@ -247,7 +276,7 @@ class Function(Generic[R]):
         return self.submit(*args, **kwargs).result()
 
     def submit(self, *args: Any, **kwargs: Any) -> TaskHandle[R]:
-        """Submits one task."""
+        """As `Client.submit`."""
         return self._client.submit(self, *args, **kwargs)
 
     def map(self, iterable: Iterable[Any], *, timeout: float | None = None) -> Iterator[R]:
@@ -256,16 +285,26 @@ class Function(Generic[R]):
 
 
 class TaskHandle(Generic[R]):
-    """A submitted task. Nothing is kept here but the id: each call asks the platform."""
+    """A submitted task. Each call asks the platform, and first waits until that has accepted the task.
+
+    If it has not, because it refused the task or was away or full for the client's `timeout`, each call raises that.
+    """
 
     def __init__(self, client: Client, id: str, parcel: Parcel | None = None) -> None:
         self._client = client
-        self.id = id
+        self._id = id
         # Of a task that was submitted here.
         self._parcel = parcel
 
     def __repr__(self) -> str:
-        return f"<TaskHandle {self.id}>"
+        return f"<TaskHandle {self._id}>"
+
+    @property
+    def id(self) -> str:
+        """By which the platform knows the task, from now on."""
+        if self._parcel is not None:
+            self._client._courier.arrive(self._parcel)
+        return self._id
 
     def status(self) -> str:
         """QUEUED, RUNNING, COMPLETED or FAILED."""
@@ -281,27 +320,33 @@ class TaskHandle(Generic[R]):
 
     def result(self, timeout: float | None = None) -> R:
         """Waits for the result, at most `timeout` seconds; raises `TaskFailed` if the task has none."""
-        deadline = _deadline(timeout)
+        outcome = self._wait(_deadline(timeout))
+        if outcome is None:
+            raise TimeoutError(f"task {self._id} has no result after {timeout} s{self._why_not_accepted()}")
+        return self._outcome(outcome)
+
+    def _wait(self, deadline: float) -> dict[str, Any] | None:
+        """The final answer, or None if there is none by then."""
         if self._parcel is not None:
-            outcome = self._client._courier.result(self._parcel, deadline)
-            if outcome is None:
-                raise TimeoutError(f"task {self.id} has no result after {timeout} s")
-            return self._outcome(outcome)
+            return self._client._collector.result(self._parcel, deadline)
         while True:
             left = deadline - time.monotonic()
-            answer = self._poll(min(max(left, 0.0), _POLL_S), deadline)
-            if answer is not None:
-                return self._outcome(answer)
-            if left <= 0:
-                raise TimeoutError(f"task {self.id} has no result after {timeout} s")
+            answer = self._poll(min(max(left, 0.0), POLL_S), deadline)
+            if answer is not None or left <= 0:
+                return answer
+
+    def _why_not_accepted(self) -> str:
+        if self._parcel is None or self._parcel.accepted:
+            return ""
+        return f"; it is not accepted yet: {self._client._courier.why_not_yet() or 'it is on its way'}"
 
     def _poll(self, wait: float, deadline: float) -> dict[str, Any] | None:
         """The final answer, or None if there is none after `wait` seconds."""
         answer = self._client._call(
             "GET",
-            f"/result/{self.id}",
+            f"/result/{self._id}",
             params={"wait": f"{wait:.3f}"},
-            answer_s=wait + _ANSWER_S,
+            answer_s=wait + ANSWER_S,
             deadline=deadline,
         )
         return answer if answer["status"] in ("COMPLETED", "FAILED") else None
@@ -310,11 +355,13 @@ class TaskHandle(Generic[R]):
         """Unpickles a result, or raises the failure."""
         if answer["status"] == "COMPLETED":
             return cast(R, _pickling.decode(answer["result"]))
-        error = self.details()["error"]
+        if answer["status"] == "UNKNOWN":
+            raise RequestFailed(404, f"Task not found: {self._id} was accepted, and the platform has lost it since")
+        error = answer["error"] if "error" in answer else self.details()["error"]
         if error is None:
-            raise TaskFailed(self.id, "raised", "", str(_pickling.decode(answer["result"])))
+            raise TaskFailed(self._id, "raised", "", str(_pickling.decode(answer["result"])))
         raise _FAILURES.get(error["kind"], TaskFailed)(
-            self.id,
+            self._id,
             error["kind"],
             error.get("type") or "",
             error["message"],
@@ -329,31 +376,14 @@ _VERSIONS = {"python": "{}.{}.{}".format(*sys.version_info[:3]), "dill": dill.__
 _FAILURES: Mapping[str, type[TaskFailed]] = {"timeout": TaskTimeout, "worker_lost": WorkerLost, "lost": WorkerLost}
 
 
-def _in_order(pool: ThreadPoolExecutor, submitted: list[Future[TaskHandle[R]]], deadline: float) -> Iterator[R]:
-    """The results of a map. The pool's threads wait for the next few together, so one round trip hides the others."""
-    abandoned = threading.Event()
-
-    def wait(handle: Future[TaskHandle[R]]) -> R:
-        task = handle.result()  # Submits come first in the pool's queue, so this is never waited for in vain.
-        while not abandoned.is_set():
-            answer = task._poll(_MAP_POLL_S, deadline)
-            if answer is not None:
-                return task._outcome(answer)
-        raise TimeoutError
-
-    ahead: deque[Future[R]] = deque()
-    upcoming = iter(submitted)
-    try:
-        for _ in submitted:
-            while len(ahead) < _MAP_CONCURRENCY and (handle := next(upcoming, None)) is not None:
-                ahead.append(pool.submit(wait, handle))
-            left = None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
-            if wait_for([ahead[0]], left).not_done:
-                raise TimeoutError("the results of a map did not come in time")
-            yield ahead.popleft().result()
-    finally:
-        abandoned.set()
-        pool.shutdown(wait=False, cancel_futures=True)
+def _in_order(handles: deque[TaskHandle[R]], deadline: float) -> Iterator[R]:
+    """The results of a map. Those that have been yielded are not kept."""
+    while handles:
+        handle = handles.popleft()
+        outcome = handle._wait(deadline)
+        if outcome is None:
+            raise TimeoutError(f"the results of a map did not come in time{handle._why_not_accepted()}")
+        yield handle._outcome(outcome)
 
 
 def _deadline(timeout: float | None) -> float:
@@ -381,3 +411,17 @@ def _retry_after(response: requests.Response) -> float:
         return max(0.0, float(response.headers.get("Retry-After", "0")))
     except ValueError:
         return 0.0
+
+
+# All that there are, for the sake of processes that fork.
+_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    _courier.forked()
+    for client in list(_clients):
+        client._forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
