@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import socket
 import threading
 import traceback
 import uuid
@@ -77,6 +78,7 @@ class FakePlatform:
         self.tasks: dict[str, Task] = {}
         self.requests: list[tuple[str, str, dict[str, Any]]] = []
         self.connections: set[tuple[str, int]] = set()
+        self.sockets: set[socket.socket] = set()
         self.faults: deque[Fault] = deque()
         self.hold = False
         # As a gateway that has not the routes for many tasks.
@@ -103,6 +105,28 @@ class FakePlatform:
         """The bodies of all requests to a path."""
         with self.changed:
             return [body for _, seen, body in self.requests if seen == path]
+
+    def batches(self) -> list[list[dict[str, Any]]]:
+        """The tasks of each request that brought some."""
+        return [body["tasks"] for body in self.bodies("/v1/tasks:batch")]
+
+    def asked(self) -> list[list[str]]:
+        """The ids of each request for results."""
+        return [body["task_ids"] for body in self.bodies("/v1/results")]
+
+    def change(self, **values: Any) -> None:
+        """Behaves differently from now on."""
+        with self.changed:
+            for name, value in values.items():
+                setattr(self, name, value)
+            self.changed.notify_all()
+
+    def hang_up(self) -> None:
+        """Ends all connections, as a restart does."""
+        with self.changed:
+            for connection in self.sockets:
+                connection.shutdown(socket.SHUT_RDWR)
+            self.sockets.clear()
 
     def wait(self, condition: Callable[[], bool]) -> None:
         """Waits until something is true of the platform."""
@@ -227,6 +251,11 @@ class FakePlatform:
             disable_nagle_algorithm = True
             wbufsize = -1  # Head and body in one packet.
 
+            def finish(self) -> None:
+                with platform.changed:
+                    platform.sockets.discard(self.connection)
+                super().finish()
+
             def log_message(self, *_: object) -> None:
                 pass
 
@@ -236,6 +265,7 @@ class FakePlatform:
                 with platform.changed:
                     platform.requests.append((self.command, urlsplit(self.path).path, body))
                     platform.connections.add(self.client_address)
+                    platform.sockets.add(self.connection)
                     platform.changed.notify_all()
                     platform.changed.wait_for(lambda: platform.stalled is None or platform.stalled not in self.path)
                     faults = platform.faults

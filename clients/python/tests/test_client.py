@@ -50,10 +50,10 @@ class TestContract:
 
     def test_submit(self, client: Client, platform: FakePlatform) -> None:
         handle = client.submit(add, 1, b=2)
-        (body,) = platform.bodies("/execute_function")
-        assert unpack(body["payload"]) == ((1,), {"b": 2})
-        assert handle.id == body["task_id"] == str(uuid.UUID(body["task_id"]))
         assert handle.result(20) == 3
+        ((item,),) = platform.batches()
+        assert unpack(item["payload"]) == ((1,), {"b": 2})
+        assert handle.id == item["task_id"] == str(uuid.UUID(item["task_id"]))
         assert handle.status() == "COMPLETED"
         assert handle.done()
         assert handle.details()["error"] is None
@@ -97,9 +97,9 @@ class TestRegistering:
 
     def test_again_when_told_to(self, client: Client, platform: FakePlatform) -> None:
         latest = [client.register(add) for _ in range(2)][-1]
-        client.submit(add, 1)
+        client.submit(add, 1).result(20)
         assert len(platform.functions) == 2
-        assert platform.bodies("/execute_function")[0]["function_id"] == latest.id
+        assert platform.batches()[0][0]["function_id"] == latest.id
 
     def test_not_kept_alive(self, client: Client) -> None:
         client.submit(lambda: 1)
@@ -122,9 +122,10 @@ class TestRepeating:
     @pytest.mark.parametrize("status", [429, 502, 503, 504])
     def test_busy_and_away(self, client: Client, platform: FakePlatform, status: int) -> None:
         function = client.register(add)
-        platform.faults.extend([Fault("/execute_function", status)] * 2)
+        platform.faults.extend([Fault("/v1/tasks:batch", status)] * 2 + [Fault("/v1/results", status)] * 2)
         assert function.submit(1).result(20) == 1
-        assert len(platform.bodies("/execute_function")) == 3
+        assert len(platform.batches()) == 3
+        assert len(platform.asked()) == 3
 
     def test_retry_after_is_waited_for(self, client: Client, platform: FakePlatform) -> None:
         platform.faults.append(Fault("/register_function", 503, {"Retry-After": "0.3"}))
@@ -133,13 +134,16 @@ class TestRepeating:
         assert time.monotonic() - began >= 0.3
 
     @pytest.mark.parametrize("obey", [False, True])
-    def test_a_connection_that_breaks_in_the_middle(self, client: Client, platform: FakePlatform, obey: bool) -> None:
+    @pytest.mark.parametrize("cut_short", [False, True])
+    def test_a_connection_that_breaks_in_the_middle(
+        self, client: Client, platform: FakePlatform, obey: bool, cut_short: bool
+    ) -> None:
         """Also when the platform took the task before: the second submit names the same one."""
         function = client.register(add)
-        platform.faults.append(Fault("/execute_function", obey=obey))
+        platform.faults.append(Fault("/v1/tasks:batch", obey=obey, cut_short=cut_short))
         handle = function.submit(1)
         assert handle.result(20) == 1
-        first, second = platform.bodies("/execute_function")
+        (first,), (second,) = platform.batches()
         assert first["task_id"] == second["task_id"] == handle.id
         assert list(platform.tasks) == [handle.id]
 
@@ -153,7 +157,7 @@ class TestRepeating:
 
     def test_unknown_ids(self, client: Client) -> None:
         with pytest.raises(RequestFailed, match="404: Function not found"):
-            client.submit(str(uuid.uuid4()))
+            client.submit(str(uuid.uuid4())).result(20)
         with pytest.raises(RequestFailed, match="404: Task not found"):
             client.get(str(uuid.uuid4())).result()
 
@@ -196,8 +200,18 @@ class TestWaiting:
         handle = client.submit(add, 1)
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(handle.result, 20)
-            platform.wait(lambda: any(path.startswith("/result") for _, path, _ in platform.requests))
+            platform.wait(lambda: len(platform.asked()) == 1)
             assert not handle.done()
+            platform.finish(platform.tasks[handle.id], result=99)
+            assert waiting.result(20) == 99
+        assert platform.asked() == [[handle.id]]
+
+    def test_a_task_that_was_submitted_elsewhere(self, client: Client, platform: FakePlatform) -> None:
+        platform.hold = True
+        handle = client.get(client.submit(add, 1).id)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(handle.result, 20)
+            platform.wait(lambda: len(platform.bodies(f"/result/{handle.id}")) == 1)
             platform.finish(platform.tasks[handle.id], result=99)
             assert waiting.result(20) == 99
         assert len(platform.bodies(f"/result/{handle.id}")) == 1
@@ -214,7 +228,7 @@ class TestWaiting:
     def test_connections_are_kept(self, client: Client, platform: FakePlatform) -> None:
         for n in range(20):
             assert client.submit(add, n).result(20) == n
-        assert len(platform.connections) == 1
+        assert len(platform.connections) <= 3  # For registering, for the sending thread, and for this one.
 
 
 class TestMap:
@@ -247,6 +261,22 @@ class TestMap:
         with pytest.raises(TaskFailed, match="ZeroDivisionError"):
             next(results)
 
+    def test_items_are_submitted_at_once(self, client: Client, platform: FakePlatform) -> None:
+        platform.hold = True
+        client.map(add, range(30))
+        platform.wait(lambda: len(platform.tasks) == 30)
+        assert len(platform.batches()) < 30
+
+    def test_an_abandoned_map_leaves_nothing(self, client: Client, platform: FakePlatform) -> None:
+        before = threading.active_count()
+        results = client.map(add, range(100))
+        assert next(results) == 0
+        del results
+        client.flush()
+        gc.collect()
+        assert len(client._courier.live) == 0
+        assert threading.active_count() <= before + 1 + len(platform.connections)
+
     def test_timeout(self, client: Client, platform: FakePlatform) -> None:
         platform.hold = True
         with pytest.raises(TimeoutError):
@@ -255,7 +285,7 @@ class TestMap:
     def test_unavailable_is_not_mistaken_for_a_wait(self, platform: FakePlatform) -> None:
         with Client(platform.url, timeout=0.1) as client:
             function = client.register(add)
-            platform.faults.extend([Fault("/execute_function", 503)] * 1000)
+            platform.faults.extend([Fault("/v1/tasks:batch", 503)] * 1000)
             with pytest.raises(Unavailable, match="503"):
                 list(function.map([1]))
 
@@ -263,7 +293,7 @@ class TestMap:
 class TestFailures:
     """TaskFailed and its subclasses."""
 
-    def test_raised(self, client: Client) -> None:
+    def test_raised(self, client: Client, platform: FakePlatform) -> None:
         def fail() -> None:
             raise ValueError("no such luck")
 
@@ -274,6 +304,7 @@ class TestFailures:
         assert type(error) is TaskFailed
         assert (error.kind, error.type, error.message) == ("raised", "ValueError", "no such luck")
         assert error.task_id == handle.id
+        assert not platform.bodies(f"/v1/tasks/{handle.id}"), "the answer that brought the failure has it all"
         assert "in fail" in error.remote_traceback
         assert str(error).startswith(
             f"ValueError: no such luck (task {handle.id}, raised)\n\nOn the worker:\nTraceback"
@@ -293,6 +324,8 @@ class TestFailures:
         assert type(caught.value) is expected
         assert (caught.value.signal, caught.value.exit_code) == (9, None)
         assert str(caught.value) == f"m (task {handle.id}, {kind})"
+        with pytest.raises(expected):
+            client.get(handle.id).result(20)
 
     def test_exit_code(self, client: Client) -> None:
         with pytest.raises(TaskFailed) as caught:

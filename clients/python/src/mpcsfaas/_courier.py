@@ -181,10 +181,10 @@ class Courier:
         self._ending = True
         self._bell.put(None)
 
-    def finish(self) -> None:
+    def finish(self, began: float) -> None:
         """Sends what waits before the process ends, for no longer than the client tries."""
         try:
-            self._empty(time.monotonic() + self._timeout)
+            self._empty(began + self._timeout)
             self._give_up("the program ended before the task was accepted")
         except (Exception, KeyboardInterrupt):
             return
@@ -374,7 +374,8 @@ class Courier:
     def _give_up(self, reason: str) -> None:
         with self._lock:
             if self._unsent:
-                self._refuse(self._unsent, Unavailable(reason))
+                trouble = self._trouble.reason
+                self._refuse(self._unsent, Unavailable(f"{reason}: {trouble}" if trouble else reason))
                 self._unsent.clear()
                 self._unsent_bytes = 0
                 self._news.notify_all()
@@ -406,8 +407,9 @@ def forked() -> None:
 
 @atexit.register
 def _at_exit() -> None:
+    began = time.monotonic()
     for courier in list(_running):
-        courier.finish()
+        courier.finish(began)
 
 
 def _verdicts(answer: Answer, batch: list[Parcel]) -> list[tuple[int | None, str]]:
