@@ -233,7 +233,7 @@ class TestEndings:
 
     def test_lost_by_the_platform(self, platform: FakePlatform, held: list[TaskHandle[Any]]) -> None:
         platform.tasks.clear()
-        with pytest.raises(RequestFailed, match="404: Task not found: .* was accepted, and the platform has lost it"):
+        with pytest.raises(RequestFailed, match=r"404: Task not found: .* was accepted, and the platform has lost it"):
             held[0].result(20)
 
     def test_a_failure_of_which_no_more_is_known(

@@ -245,11 +245,13 @@ class TestTrouble:
         assert len(platform.batches()) == 2
 
     def test_a_wait_that_runs_over_before_the_task_is_accepted(self, platform: FakePlatform) -> None:
-        platform.faults.extend([Fault("/v1/tasks:batch", 503)] * 3)
+        platform.faults.extend([Fault("/v1/tasks:batch", 503)] * ALWAYS)
         with Client(platform.url, timeout=20) as client:
             handle = client.submit(client.register(echo), 1)
-            with pytest.raises(TimeoutError, match="not accepted yet: .*503") as caught:
+            platform.wait(lambda: len(platform.batches()) == 2)
+            with pytest.raises(TimeoutError, match=r"not accepted yet: .*503") as caught:
                 handle.result(0)
+            platform.faults.clear()
             assert not isinstance(caught.value, Unavailable), "it is still being sent"
             assert handle.result(20) == 1
 

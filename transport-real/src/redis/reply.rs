@@ -159,7 +159,7 @@ const ID_LENGTH: usize = 36;
 
 /// What a message about ended tasks says. What cannot be read is left out: whoever waits for it
 /// looks again after a while.
-pub(super) fn endings(mut payload: &[u8]) -> Vec<Ending> {
+pub fn endings(mut payload: &[u8]) -> Vec<Ending> {
     let mut endings = Vec::new();
     while let Some(ending) = ending(&mut payload) {
         endings.push(ending);

@@ -12,8 +12,8 @@ use mpcsfaas_core::task::{FailureKind, Function};
 use mpcsfaas_core::time::WallTime;
 use redis::{Cmd, Script, ToRedisArgs, Value};
 
-pub use super::reply::Malformed;
 use super::reply::{self, Shape};
+pub use super::reply::{Malformed, endings};
 use super::{function, script, text};
 
 /// Redis refuses an expiry that overflows its clock; nobody waits longer than a century.

@@ -6,10 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use mpcsfaas_core::id::{FunctionId, Incarnation, TaskId};
 use mpcsfaas_core::store::op::{
-    Claim, Claimed, Commit, EndReason, Mode, Owned, Report, Requeue, Submission, Submitted, Verdict,
+    Claim, Claimed, Commit, EndReason, Ending, Mode, Owned, Report, Requeue, Submission, Submitted,
+    TaskState, Verdict,
 };
 use mpcsfaas_core::store::{Notice, Op, Reply};
-use mpcsfaas_core::task::{Options, Outcome};
+use mpcsfaas_core::task::{Options, Outcome, Status};
 use mpcsfaas_transport_real::redis::{RedisConfig, open};
 use mpcsfaas_transport_real::store::{Link, StoreAway, StoreHandle};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -204,7 +205,14 @@ async fn the_doorbell_and_the_ends_of_tasks_reach_every_store() {
     both.extend(second);
     let reply = dispatcher.call(Op::Commit(both)).await;
     assert_eq!(reply, Ok(Reply::Committed(vec![Verdict::Ok, Verdict::Ok])));
-    heard(&mut notices, Notice::Ended(vec![TaskId(1), TaskId(2)])).await;
+    let ended = |task| Ending {
+        task: TaskId(task),
+        state: Some(TaskState {
+            status: Status::Completed,
+            outcome: Some(Outcome::completed(vec![1])),
+        }),
+    };
+    heard(&mut notices, Notice::Ended(vec![ended(1), ended(2)])).await;
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ fn the_credit_has_a_limit() {
     for number in 1..=40 {
         run_one(&mut env, number, Duration::from_nanos(10));
     }
-    assert_eq!(env.worker.credit(), 2 + 2 * 32);
+    assert_eq!(env.worker.credit(), 2 + 2 * 128);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::TestEnv;
 use super::store::Mood;
 
 /// Every route, as its path stands in the description.
-const ROUTES: [(&str, &str); 10] = [
+const ROUTES: [(&str, &str); 12] = [
     ("get", "/"),
     ("post", "/register_function"),
     ("post", "/execute_function"),
@@ -16,6 +16,8 @@ const ROUTES: [(&str, &str); 10] = [
     ("get", "/result/{task_id}"),
     ("get", "/v1/tasks/{task_id}"),
     ("delete", "/v1/tasks/{task_id}"),
+    ("post", "/v1/tasks:batch"),
+    ("post", "/v1/results"),
     ("get", "/v1/overview"),
     ("get", "/healthz"),
     ("get", "/readyz"),

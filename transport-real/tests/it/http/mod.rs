@@ -1,6 +1,7 @@
 //! The gateway over a real TCP listener, with a store whose every step the test can see and play.
 
 mod bad_input;
+mod batches;
 mod client;
 mod connections;
 mod inspect;

@@ -114,6 +114,11 @@ impl TestStore {
             .expect("it runs");
     }
 
+    /// How many tasks have been read since the store started.
+    pub(super) fn reads(&self) -> usize {
+        *self.reads.borrow()
+    }
+
     pub(super) fn function(&self, id: &str) -> Function {
         let id: FunctionId = id.parse().expect("an id");
         let store = self.store.lock().expect("no panic");

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use mpcsfaas_core::id::{FunctionId, TaskId};
 use mpcsfaas_core::mime_base64::encode_mime;
-use mpcsfaas_core::task::Outcome;
+use mpcsfaas_core::store::Op;
+use mpcsfaas_core::store::op::{HINT_LIMIT, Submission};
+use mpcsfaas_core::task::{Options, Outcome};
 use mpcsfaas_transport_real::http::HttpConfig;
 use tokio::task::JoinSet;
 
 use super::client::Answer;
 use super::store::{Mood, commit_of};
-use super::{TestEnv, soon};
+use super::{PARAMS, TestEnv, soon};
 
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -28,10 +32,49 @@ fn waiting(env: &TestEnv, task: &str) -> tokio::task::JoinHandle<Answer> {
     tokio::spawn(async move { super::Client::connect(address).await.get(&path).await })
 }
 
+/// A task that another gateway has accepted, so that this one has to read it first.
+fn elsewhere(env: &TestEnv, number: u128) -> String {
+    let task = TaskId(number);
+    env.store.apply(Op::Submit(vec![Submission {
+        task,
+        function: FunctionId(1),
+        params: Bytes::from_static(PARAMS),
+        options: Options::default(),
+    }]));
+    task.to_string()
+}
+
+#[tokio::test]
+async fn who_waits_for_what_was_submitted_here_needs_no_read() {
+    let env = TestEnv::with_http(without_poll()).await;
+    let task = env.task().await;
+    let waiter = waiting(&env, &task);
+    env.store.run_all(&Outcome::completed(&b"done"[..]));
+    let answer = soon(waiter).await.expect("no panic").ok();
+    assert_eq!(answer["result"], encode_mime(b"done"));
+    // Nor does who asks when it has ended.
+    for path in [format!("/result/{task}"), format!("/status/{task}")] {
+        assert_eq!(env.get(&path).await.ok()["status"], "COMPLETED");
+    }
+    assert_eq!(env.store.reads(), 0);
+}
+
+#[tokio::test]
+async fn a_result_that_is_too_large_for_a_notice_is_read() {
+    let env = TestEnv::with_http(without_poll()).await;
+    let task = env.task().await;
+    let waiter = waiting(&env, &task);
+    let result = vec![7; HINT_LIMIT + 1];
+    env.store.run_all(&Outcome::completed(result.clone()));
+    let answer = soon(waiter).await.expect("no panic").ok();
+    assert_eq!(answer["result"], encode_mime(&result));
+    assert_eq!(env.store.reads(), 1);
+}
+
 #[tokio::test]
 async fn the_commit_wakes_who_waits() {
     let env = TestEnv::with_http(without_poll()).await;
-    let task = env.task().await;
+    let task = elsewhere(&env, 1);
     let claimed = env.store.claim_all();
     let waiter = waiting(&env, &task);
     env.store.reads_at_least(1).await;
@@ -47,7 +90,7 @@ async fn the_commit_wakes_who_waits() {
 #[tokio::test]
 async fn a_cancellation_wakes_who_waits() {
     let env = TestEnv::with_http(without_poll()).await;
-    let task = env.task().await;
+    let task = elsewhere(&env, 1);
     let waiter = waiting(&env, &task);
     env.store.reads_at_least(1).await;
     let path = format!("/v1/tasks/{task}");
@@ -103,7 +146,7 @@ async fn a_lost_notice_costs_time_but_not_the_result() {
         ..HttpConfig::default()
     })
     .await;
-    let task = env.task().await;
+    let task = elsewhere(&env, 1);
     let claimed = env.store.claim_all();
     let waiter = waiting(&env, &task);
     env.store.reads_at_least(1).await;
@@ -118,7 +161,7 @@ async fn a_lost_notice_costs_time_but_not_the_result() {
 #[tokio::test]
 async fn who_waits_outlives_the_stores_absence() {
     let env = TestEnv::with_http(without_poll()).await;
-    let task = env.task().await;
+    let task = elsewhere(&env, 1);
     let claimed = env.store.claim_all();
     let waiter = waiting(&env, &task);
     env.store.reads_at_least(1).await;
@@ -143,10 +186,9 @@ async fn who_waits_outlives_the_stores_absence() {
 async fn two_hundred_clients_wait_for_as_many_tasks() {
     const TASKS: usize = 200;
     let env = TestEnv::with_http(without_poll()).await;
-    let function = env.register().await;
     let mut waiters = JoinSet::new();
-    for _ in 0..TASKS {
-        let task = env.submit(&function).await;
+    for number in 0..TASKS {
+        let task = elsewhere(&env, number as u128);
         let waiter = waiting(&env, &task);
         waiters.spawn(async move { (task, waiter.await.expect("no panic")) });
     }
@@ -174,7 +216,7 @@ async fn two_hundred_clients_wait_for_as_many_tasks() {
 async fn two_hundred_clients_wait_for_one_task() {
     const CLIENTS: usize = 200;
     let env = TestEnv::with_http(without_poll()).await;
-    let task = env.task().await;
+    let task = elsewhere(&env, 1);
     let waiters: Vec<_> = (0..CLIENTS).map(|_| waiting(&env, &task)).collect();
     env.store.reads_at_least(1).await;
     env.store.run_all(&Outcome::completed(&b"done"[..]));
@@ -189,7 +231,7 @@ async fn two_hundred_clients_wait_for_one_task() {
 #[tokio::test]
 async fn notices_that_overrun_the_listener_lose_nobody() {
     let env = TestEnv::with_http(without_poll()).await;
-    let task = env.task().await;
+    let task = elsewhere(&env, 1);
     let claimed = env.store.claim_all();
     let waiter = waiting(&env, &task);
     env.store.reads_at_least(1).await;
@@ -213,7 +255,7 @@ async fn a_client_too_many_is_sent_away() {
         ..without_poll()
     })
     .await;
-    let task = env.task().await;
+    let task = elsewhere(&env, 1);
     let mut waiters = Vec::new();
     for seated in 1..=2 {
         waiters.push(waiting(&env, &task));
@@ -241,7 +283,7 @@ async fn a_client_too_many_is_sent_away() {
 #[tokio::test]
 async fn shutting_down_answers_who_waits() {
     let mut env = TestEnv::with_http(without_poll()).await;
-    let task = env.task().await;
+    let task = elsewhere(&env, 1);
     let waiter = waiting(&env, &task);
     env.store.reads_at_least(1).await;
     env.shut_down();
