@@ -119,8 +119,9 @@ impl Worker {
         self.held.insert(task, Held::Finished(outcome));
     }
 
-    /// Tells the results that have not been told, if it is time: at once when no task waits for a
-    /// process here, because then the next may be far. Else a little later, many in one message.
+    /// Tells the results that have not been told, if it is time: at once unless a task runs and
+    /// another waits, because else the next result may be far. Then a little later, many in one
+    /// message.
     pub(super) fn tell_results(&mut self, now: Instant) {
         if self.untold.tasks.is_empty() {
             return;
@@ -130,10 +131,15 @@ impl Worker {
             .untold
             .due
             .get_or_insert(now + self.config.result_delay);
-        if full || now >= due || self.waiting.is_empty() || self.is_draining() {
+        if full || now >= due || !self.is_pressed() || self.is_draining() {
             let Untold { tasks, .. } = std::mem::take(&mut self.untold);
             self.send_results(&tasks);
         }
+    }
+
+    /// Whether a process is busy and more waits for it.
+    fn is_pressed(&self) -> bool {
+        !self.waiting.is_empty() && self.is_any_busy()
     }
 
     /// Hands back everything that has not started, because the dispatcher is leaving or because no

@@ -184,6 +184,12 @@ impl Worker {
         Failure::new(FailureKind::Timeout, message)
     }
 
+    /// Whether a child runs a task.
+    pub(super) fn is_any_busy(&self) -> bool {
+        let is_busy = |slot: &Slot| matches!(slot.state, State::Busy { .. });
+        self.slots.iter().any(is_busy)
+    }
+
     /// Gives waiting tasks to idle children, oldest first.
     pub(super) fn start_waiting(&mut self, now: Instant) {
         let idle = |slot: &Slot| slot.state == State::Idle;

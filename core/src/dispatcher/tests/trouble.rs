@@ -204,7 +204,7 @@ fn a_slow_store_gets_few_and_large_batches() {
             _ => None,
         })
         .collect();
-    assert_eq!(sizes, [98]);
+    assert_eq!(sizes, [99]);
 }
 
 #[test]
