@@ -7,7 +7,8 @@
         print(handle.result(timeout=30))
         print(list(client.map(abs, [-1, -2, -3])))
 
-`client` has the calls, `errors` what they raise, `_pickling` how functions and values travel.
+`client` has the calls, `errors` what they raise, `_pickling` how functions and values become text. `_courier` takes
+tasks to the platform, `_collector` brings results back, both over the connections of `_wire`.
 """
 
 from mpcsfaas.client import Attempt, Client, Details, ErrorInfo, Function, TaskHandle

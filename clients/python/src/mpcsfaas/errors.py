@@ -1,7 +1,7 @@
 """What the client raises.
 
-Two families: the platform did not take a request (`RequestFailed`, `Unavailable`), or it took a task and the task
-failed (`TaskFailed` and its subclasses). A wait that runs over is a plain `TimeoutError`; the task goes on.
+Two families: the platform did not take a request or a task (`RequestFailed`, `Unavailable`), or it took a task and the
+task failed (`TaskFailed` and its subclasses). A wait that runs over is a plain `TimeoutError`; the task goes on.
 """
 
 from __future__ import annotations

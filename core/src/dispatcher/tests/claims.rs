@@ -297,3 +297,17 @@ fn a_task_with_a_loss_is_placed_first_because_it_has_less_choice() {
         (vec![task(2, 2)], vec![task(3, 1)])
     );
 }
+
+#[test]
+fn nothing_is_claimed_while_every_worker_has_enough_ahead() {
+    let mut env = TestEnv::new();
+    env.hello(1, Greeting::push(10).processes(1));
+    env.submit_all(1..=30);
+    assert_eq!(env.claims_asked().first(), Some(&10), "all that it would hold");
+    for number in 1..=3 {
+        env.finish(1, task(number, 1));
+    }
+    assert_eq!(env.claims_asked(), [0; 0], "seven are enough for now");
+    env.finish_all(1, [task(4, 1), task(5, 1), task(6, 1)]);
+    assert_eq!(env.claims_asked(), [6], "half of them are not");
+}

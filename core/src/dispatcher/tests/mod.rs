@@ -508,6 +508,11 @@ impl Greeting {
         self
     }
 
+    fn processes(mut self, processes: u32) -> Greeting {
+        self.0.processes = processes;
+        self
+    }
+
     fn draining(mut self) -> Greeting {
         self.0.draining = true;
         self

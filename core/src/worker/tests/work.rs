@@ -127,3 +127,42 @@ fn a_task_that_waits_keeps_its_function_though_the_cache_forgets_it() {
     env.reply(task(1));
     assert_eq!(env.orders(), ["run 2.1 in 0"]);
 }
+
+/// The tasks whose results were told, one list a message.
+fn told(env: &mut TestEnv) -> Vec<Vec<TaskRef>> {
+    let results = |body| match body {
+        ToDispatcher::Finished(results) => Some(results),
+        _ => None,
+    };
+    let messages = env.said().into_iter().filter_map(results);
+    let tasks = |results: Vec<Finished>| results.iter().map(|result| result.task).collect();
+    messages.map(tasks).collect()
+}
+
+#[test]
+fn results_wait_for_each_other_while_more_tasks_wait() {
+    let mut env = TestEnv::new(1);
+    env.give(&tasks(1..=4));
+    env.said();
+    env.reply(task(1));
+    env.reply(task(2));
+    assert_eq!(told(&mut env), [[]; 0], "the third runs and the fourth waits");
+    env.wait(ms(1));
+    assert_eq!(told(&mut env), [tasks([1, 2])], "but not for long");
+    env.reply(task(3));
+    env.reply(task(4));
+    assert_eq!(told(&mut env), [tasks([3]), tasks([4])], "none waits for the last");
+}
+
+#[test]
+fn a_result_that_was_not_told_is_told_in_the_next_session() {
+    let mut env = TestEnv::new(1);
+    env.give(&tasks(1..=3));
+    env.said();
+    env.reply(task(1));
+    assert_eq!(told(&mut env), [[]; 0]);
+    env.say_hello();
+    assert_eq!(told(&mut env), [tasks([1])]);
+    env.wait(ms(1));
+    assert_eq!(told(&mut env), [[]; 0], "once");
+}
