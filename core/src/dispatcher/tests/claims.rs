@@ -303,7 +303,11 @@ fn nothing_is_claimed_while_every_worker_has_enough_ahead() {
     let mut env = TestEnv::new();
     env.hello(1, Greeting::push(10).processes(1));
     env.submit_all(1..=30);
-    assert_eq!(env.claims_asked().first(), Some(&10), "all that it would hold");
+    assert_eq!(
+        env.claims_asked().first(),
+        Some(&10),
+        "all that it would hold"
+    );
     for number in 1..=3 {
         env.finish(1, task(number, 1));
     }
