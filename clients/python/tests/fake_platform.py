@@ -10,6 +10,7 @@ import codecs
 import io
 import json
 import socket
+import sys
 import threading
 import traceback
 import uuid
@@ -67,6 +68,11 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = 128
+
+    def handle_error(self, *_: Any) -> None:
+        """Clients may hang up."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(*_)
 
 
 class FakePlatform:

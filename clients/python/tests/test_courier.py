@@ -223,6 +223,20 @@ class TestTrouble:
         assert [handle.result(20) for handle in handles] == list(range(5))
         assert [values([vars(task)]) for task in platform.tasks.values()] == [[n] for n in range(5)]
 
+    def test_who_is_full_is_not_sent_everything_over_and_over(
+        self, client: Client, platform: FakePlatform, function: Function[Any]
+    ) -> None:
+        hold_back(platform, function)
+        for n in range(50):
+            function.submit(n)
+        platform.change(stalled=None, room=3)
+        platform.wait(lambda: len(platform.batches()) == 5)
+        assert [len(batch) for batch in platform.batches()] == [1, 50, 2, 1, 1]
+        platform.change(room=1000)
+        client.flush()
+        assert len(platform.tasks) == 51
+        assert len(platform.batches()) <= 15
+
     def test_full_until_the_time_is_over(self, platform: FakePlatform) -> None:
         platform.change(room=2)
         with Client(platform.url, timeout=0.1) as client:
@@ -283,19 +297,26 @@ class TestTrouble:
         with pytest.raises(ZeroDivisionError):
             function(1)
 
-    def test_an_interrupted_sender_loses_nothing(self, platform: FakePlatform, function: Function[Any]) -> None:
+    def test_an_interrupted_sender_loses_nothing(
+        self, client: Client, platform: FakePlatform, function: Function[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With the client's own thread absent, it is the waiting one that sends."""
+        monkeypatch.setattr(client._courier, "_start", lambda: True)
         platform.change(stalled="/v1/tasks:batch")
         handles = [function.submit(n) for n in range(10)]
 
         def interrupt() -> None:
-            platform.wait(lambda: len(platform.batches()) >= 1)
+            platform.wait(lambda: len(platform.batches()) == 1)
             os.kill(os.getpid(), signal.SIGINT)
 
-        threading.Thread(target=interrupt).start()
+        interrupting = threading.Thread(target=interrupt)
+        interrupting.start()
         with pytest.raises(KeyboardInterrupt):
             handles[-1].result()
+        interrupting.join()
         platform.change(stalled=None)
         assert [handle.result(20) for handle in handles] == list(range(10))
+        assert [len(batch) for batch in platform.batches()] == [10, 10]
         assert len(platform.tasks) == 10
 
 

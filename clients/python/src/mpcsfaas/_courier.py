@@ -179,7 +179,7 @@ class Courier:
     def abandon(self) -> None:
         """Lets the thread end when it has sent what waits. Takes no lock."""
         self._ending = True
-        self._bell.put(None)
+        self._ring()
 
     def finish(self, began: float) -> None:
         """Sends what waits before the process ends, for no longer than the client tries."""
@@ -196,7 +196,7 @@ class Courier:
         parcel.process = self._process
         self._unsent.append(parcel)
         self._unsent_bytes += len(parcel.item)
-        self._bell.put(None)
+        self._ring()
 
     def _is_overfull(self) -> bool:
         return len(self._unsent) > _UNSENT_LIMIT or self._unsent_bytes > _UNSENT_BYTES
@@ -206,13 +206,19 @@ class Courier:
         with self._lock:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="mpcsfaas-courier", daemon=True)
+                _running.add(self)
                 try:
                     thread.start()
                 except RuntimeError:
+                    _running.discard(self)
                     return False
-                _running.add(self)
                 self._thread = thread
         return True
+
+    def _ring(self) -> None:
+        """Wakes the thread. It looks at everything after it was woken, so one call that it has not heard is enough."""
+        if self._bell.empty():
+            self._bell.put(None)
 
     def _run(self) -> None:
         """The thread: sends what nobody waits for."""
@@ -273,7 +279,7 @@ class Courier:
                     self._sender = None
                     self._news.notify_all()
                 if self._unsent:
-                    self._bell.put(None)
+                    self._ring()
         return True
 
     # Sending, by one at a time.
@@ -336,15 +342,20 @@ class Courier:
 
     def _take(self, answer: Answer, batch: list[Parcel]) -> None:
         again: TryAgain | None = None
+        accepted = 0
         for parcel, (status, detail) in zip(batch, _verdicts(answer, batch)):
             if status is None:
                 parcel.accepted = True
+                accepted += 1
             elif status in RETRIED:
                 again = again or TryAgain(f"HTTP {status}: {detail}")
             else:
                 self._refuse([parcel], RequestFailed(status, detail))
         if again is not None:
+            # Who is full is not sent everything over and over.
+            self._limit = max(1, accepted)
             raise again
+        self._limit = min(2 * self._limit, _BATCH)
 
     def _deliver_singly(self, parcel: Parcel) -> None:
         answer = self._wire.ask("POST", "/execute_function", parcel.item, ANSWER_S)
