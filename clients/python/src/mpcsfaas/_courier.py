@@ -220,6 +220,14 @@ class Courier:
         if self._bell.empty():
             self._bell.put(None)
 
+    def _let_sleep(self) -> None:
+        """Takes back a call that the thread has not heard, so that it does not get in the way of who sends instead."""
+        if not self._bell.empty():
+            try:
+                self._bell.get_nowait()
+            except queue.Empty:
+                pass
+
     def _run(self) -> None:
         """The thread: sends what nobody waits for."""
         while True:
@@ -272,13 +280,14 @@ class Courier:
                     until = deadline if self._sender is not None else min(deadline, again_at)
                     self._news.wait(min(until - now, _LONGEST_WAIT_S))
             if self._sender is me:
+                self._let_sleep()
                 self._send_next()
         finally:
             if self._sender is me:
                 with self._lock:
                     self._sender = None
                     self._news.notify_all()
-                if self._unsent:
+                if self._unsent or self._ending:
                     self._ring()
         return True
 
