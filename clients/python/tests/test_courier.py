@@ -208,7 +208,7 @@ class TestRefusals:
         with Client(platform.url) as client:
             client.submit("no-uuid", 1)
             client.submit("no-uuid", 2)
-        assert "2 tasks were not accepted; the first: HTTP 422" in caplog.text
+        assert "tasks that were not accepted: 2; the first: HTTP 422" in caplog.text
 
 
 class TestTrouble:
@@ -412,9 +412,18 @@ class TestTheEnd:
         script = "client = Client(timeout=0.2)\nfor n in range(3): client.submit(function.id, n)"
         out, error = start(script, platform).communicate(timeout=60)
         assert out == ""
-        assert "3 tasks were not accepted; the first: " in error
+        assert "tasks that were not accepted: 3; the first: " in error
         assert "503" in error
         assert not platform.tasks
+
+    def test_an_interrupted_program_ends_though_the_platform_is_away(self, platform: FakePlatform) -> None:
+        platform.faults.extend([Fault("/v1/tasks:batch", 503, {"Retry-After": "3600"})] * ALWAYS)
+        program = start("client = Client(timeout=3600)\nclient.submit(function.id, 1).result()", platform)
+        platform.wait(lambda: len(platform.batches()) == 1)
+        program.send_signal(signal.SIGINT)
+        error = program.communicate(timeout=60)[1]
+        assert "KeyboardInterrupt" in error
+        assert "tasks that were not accepted: 1; the first: POST" in error
 
     def test_tasks_that_are_submitted_at_exit(self, platform: FakePlatform) -> None:
         script = "import atexit\natexit.register(lambda: print(function.submit(-3).result(20)))"

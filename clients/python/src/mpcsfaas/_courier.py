@@ -15,6 +15,7 @@ import copy
 import itertools
 import logging
 import queue
+import sys
 import threading
 import time
 import weakref
@@ -156,14 +157,17 @@ class Courier:
         if unheard:
             raise copy.copy(unheard[0].refusal or Unavailable())
 
-    def close(self, *, patient: bool = True) -> None:
-        """Sends what waits, and ends. Who is not patient gives up when the platform is found to be away or full."""
+    def hurry(self) -> None:
+        """From now on, gives up as soon as the platform is found to be away or full."""
+        with self._lock:
+            self._timeout = 0.0
+            self._trouble = Trouble()
+            self._news.notify_all()
+
+    def close(self) -> None:
+        """Sends what waits, and ends."""
         with self._lock:
             self._closed = True
-            if not patient:
-                self._timeout = 0.0
-                self._trouble = Trouble()
-                self._news.notify_all()
         try:
             self._empty(float("inf"))
         except BaseException:
@@ -184,7 +188,7 @@ class Courier:
     def finish(self, began: float) -> None:
         """Sends what waits before the process ends, for no longer than the client tries."""
         try:
-            self._empty(began + self._timeout)
+            self._empty(began + self._timeout + ANSWER_S)
             self._give_up("the program ended before the task was accepted")
         except (Exception, KeyboardInterrupt):
             return
@@ -413,7 +417,7 @@ class Courier:
     def _tell_unheard(self) -> None:
         unheard = self._unheard()
         if unheard:
-            _log.warning("%d tasks were not accepted; the first: %s", len(unheard), unheard[0].refusal)
+            _log.warning("tasks that were not accepted: %d; the first: %s", len(unheard), unheard[0].refusal)
 
 
 # Those with a thread. What was submitted is sent at exit, even if nobody asks what became of it.
@@ -428,7 +432,11 @@ def forked() -> None:
 @atexit.register
 def _at_exit() -> None:
     began = time.monotonic()
+    # Whoever has pressed ^C does not want to wait for a platform that is away.
+    interrupted = getattr(sys, "last_type", None) is KeyboardInterrupt
     for courier in list(_running):
+        if interrupted:
+            courier.hurry()
         courier.finish(began)
 
 

@@ -103,8 +103,10 @@ class Client:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        # Whoever presses ^C does not want to wait for a platform that is away.
-        self._close(patient=kind is None or not issubclass(kind, KeyboardInterrupt))
+        if kind is KeyboardInterrupt:
+            # Whoever presses ^C does not want to wait for a platform that is away.
+            self._courier.hurry()
+        self.close()
 
     def __repr__(self) -> str:
         return f"Client({self.url!r})"
@@ -123,11 +125,8 @@ class Client:
         A closed client submits nothing more. Its handles can still be asked. Refusals that nobody has heard of are
         logged, by the logger `mpcsfaas`.
         """
-        self._close(patient=True)
-
-    def _close(self, *, patient: bool) -> None:
         try:
-            self._courier.close(patient=patient)
+            self._courier.close()
         finally:
             self._wire.close()
             self._session.close()
