@@ -24,11 +24,14 @@ macro_rules! sources {
 }
 
 /// The client's files, each with its text.
-const SOURCES: [(&str, &str); 6] = sources![
+const SOURCES: [(&str, &str); 9] = sources![
     "__init__.py",
+    "_collector.py",
+    "_courier.py",
     "_demo.py",
     "_pickling.py",
     "_run.py",
+    "_wire.py",
     "client.py",
     "errors.py",
 ];
