@@ -6,7 +6,6 @@ use mpcsfaas_core::time::Instant;
 use mpcsfaas_transport_sim::history::{Row as StoreRow, Seen, What};
 use mpcsfaas_transport_sim::{Chance, Ours, Tampers, World};
 
-use super::stage::SUBMIT;
 use super::tape::{self, Clock, Cost};
 use super::{Point, Row};
 
@@ -32,13 +31,17 @@ pub(super) fn run(point: &Point, seed: u64, clock: Option<Clock>) -> Measured {
         disturbed: 0,
         cost: Cost::default(),
     };
-    let (mut begun, gives_up_at) = (false, point.gives_up_at());
+    let (submit_at, gives_up_at) = (point.submit_at(), point.gives_up_at());
+    let mut begun = false;
     while !world.is_done() && world.now() < gives_up_at && world.step() {
-        if !begun && world.now() >= Instant::ZERO + SUBMIT {
+        if world.now() < submit_at {
+            continue;
+        }
+        if !begun {
             begun = true;
             tape::mark();
         }
-        measured.look(world.seen());
+        measured.look(submit_at, world.seen());
     }
     let tape = tape::take();
     measured.cost = tape.map_or_else(Cost::default, |tape| tape.cost(clock));
@@ -46,11 +49,11 @@ pub(super) fn run(point: &Point, seed: u64, clock: Option<Clock>) -> Measured {
 }
 
 impl Measured {
-    fn look(&mut self, seen: &[Seen]) {
+    fn look(&mut self, submit_at: Instant, seen: &[Seen]) {
         for Seen { at, what } in seen {
             let What::Row(row) = what else { continue };
             if row.status.is_terminal() {
-                self.waits.push(at.since(Instant::ZERO + SUBMIT));
+                self.waits.push(at.since(submit_at));
                 self.disturbed += usize::from(!is_plain(row));
             }
         }

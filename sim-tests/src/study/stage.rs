@@ -1,4 +1,11 @@
-//! The plan of a seed: workers that have been there for a while, then all the work at once.
+//! The plan of a seed: workers that have each had a task, then all the work at once.
+//!
+//! ```text
+//!   arriving (1 s) ──▶ 2 s: steps begin to cost ──▶ a task for each worker ──▶ all idle ──▶ the work
+//! ```
+//!
+//! With the first tasks the function travels to everybody, and workers learn how long tasks take and
+//! ask for as many as suits that.
 
 use std::time::Duration;
 
@@ -15,15 +22,21 @@ use super::{Point, Workload};
 /// Workers start within so long, so that their beats are spread and do not come in one heap.
 const ARRIVING: Duration = Duration::from_secs(1);
 
-/// When everything is submitted. All workers have long been welcomed.
-pub(super) const SUBMIT: Duration = Duration::from_secs(3);
-
 /// How long a task that does nothing keeps a Python process: two pipes, and two pickles. A guess
 /// that is the same for every row.
 pub(super) const NOOP: Duration = Duration::from_micros(100);
 
-/// When the dispatcher begins to take time for its steps: before the submit, after the arrivals.
+/// When the dispatcher begins to take time for its steps: everybody has been welcomed.
 const COSTS_FROM: Duration = Duration::from_secs(2);
+
+/// When each worker gets its first task.
+const WARM_UP: Duration = Duration::from_millis(2_100);
+
+/// The first tasks have ended within so many links, even if a claim brings only some of them.
+const LINKS: u32 = 200;
+
+/// A task is at most so many steps of the dispatcher.
+const STEPS: u32 = 10;
 
 /// Longer than any run. Until then a world is as its plan says.
 const EVER: Duration = Duration::from_secs(24 * 3_600);
@@ -53,9 +66,21 @@ impl Point {
         }
     }
 
+    /// When the work is submitted: the first tasks have ended, and all is quiet.
+    pub(super) fn submit_at(&self) -> Instant {
+        let workers = u32::try_from(self.workers).unwrap_or(u32::MAX);
+        let steps = (STEPS * self.step_cost).saturating_mul(workers);
+        let quiet = Duration::from_secs(1);
+        Instant::ZERO + WARM_UP + LINKS * self.latency + 2 * self.longest() + steps + quiet
+    }
+
+    /// The first tasks, and the work.
     fn submits(&self, rng: &mut Stream) -> Vec<Submit> {
         let submit = |index: usize| Submit {
-            at: Instant::ZERO + SUBMIT,
+            at: match index < self.workers {
+                true => Instant::ZERO + WARM_UP,
+                false => self.submit_at(),
+            },
             task: TaskId(u128::from(rng.u64()) << 32 | index as u128),
             runs: match self.workload {
                 Workload::Noop => NOOP,
@@ -66,7 +91,7 @@ impl Point {
             timeout: None,
             at_most_once: false,
         };
-        (0..self.tasks()).map(submit).collect()
+        (0..self.workers + self.tasks()).map(submit).collect()
     }
 
     fn longest(&self) -> Duration {
@@ -96,7 +121,7 @@ impl Point {
         let work = self.longest().saturating_mul(each);
         let turns = (self.latency + self.step_cost)
             .saturating_mul(tasks)
-            .saturating_mul(10);
-        Instant::ZERO + SUBMIT + Duration::from_secs(60) + work + turns
+            .saturating_mul(STEPS);
+        self.submit_at() + Duration::from_secs(60) + (work + turns)
     }
 }

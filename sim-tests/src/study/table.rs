@@ -48,18 +48,21 @@ pub fn text(rows: &[Row]) -> String {
 pub fn legend(points: &[Point]) -> String {
     let step = match points.first().map(|point| point.step_cost) {
         Some(cost) if !cost.is_zero() => format!(
-            "the dispatcher takes {} for each step (--step-cost), one after the other, whatever is in it",
+            "The dispatcher takes {} for each step (--step-cost), one after the other, whatever is in it.",
             write_time(cost)
         ),
-        _ => "the dispatcher's steps take no world time (--step-cost gives them some)".to_owned(),
+        _ => "The dispatcher's steps take no world time; --step-cost gives each of them the same."
+            .to_owned(),
     };
     format!(
         "\
 All times but the last column are world time, and with all counts are determined by the seeds.
 What takes world time: each message, and each store request and each answer, one link latency; a task in its process
-(noop: {}, a guess; sleep: always the same; cpu: from half of the usual to half more); {step}.
+(noop: {}, a guess; sleep: always the same; cpu: from half of the usual to half more).
+{step}
 What takes none: the store, workers, the gateway, the bytes of a message (no bandwidth, no codec), and Redis or a disk.
-All tasks of a row are submitted at one moment, each by itself, by a client that is one link from the store.
+Each worker has had one task before. Then all tasks of a row are submitted at one moment, each by itself, by a client
+one link from the store.
 link: latency, one way. done: from the submit to the last result in the store, median of the seeds.
 p50, p95, p99: from the submit of a task to its result in the store. eff: done with the fewest workers / done.
 claims: in a run. steps, orders: what the dispatcher's machine took in and gave out, for each task, beats included.
@@ -157,16 +160,22 @@ fn verdicts(rows: &[Row]) -> String {
 fn verdict(group: &[Row], fewest: &Row, most: &Row) -> String {
     let enough = group.iter().take_while(|row| row.efficiency >= GOAL);
     let reach = enough.last().map_or(0, |row| row.point.workers);
-    let steps = |row: &Row| row.per_task(row.cost.steps());
-    format!(
-        "{}: {:.0} % or more up to {} of {} workers; steps a task {:.2} to {:.2}\n",
+    let both =
+        |figure: &dyn Fn(&Row) -> f64| format!("{:.2} to {:.2}", figure(fewest), figure(most));
+    let processor = |row: &Row| row.processor_per_task().unwrap_or_default();
+    let mut text = format!(
+        "{}: {:.0} % or more up to {} of {} workers\n  for each task: steps {}, orders {}",
         condition(&fewest.point),
         100.0 * GOAL,
         reach,
         most.point.workers,
-        steps(fewest),
-        steps(most),
-    )
+        both(&|row| row.per_task(row.cost.steps())),
+        both(&|row| row.per_task(row.cost.orders())),
+    );
+    if fewest.cost.processor.and(most.cost.processor).is_some() {
+        text += &format!(", cpu us {}", both(&processor));
+    }
+    text + "\n"
 }
 
 fn condition(point: &Point) -> String {

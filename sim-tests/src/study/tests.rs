@@ -22,7 +22,8 @@ fn rows(points: &[Point]) -> Vec<Row> {
     study(points, 1..3, None, || ())
 }
 
-/// Submit, doorbell, claim, its answer, run, result, commit: seven links, and the run itself.
+/// Submit, doorbell, claim, its answer, run, result, commit: seven links, and the run itself. The
+/// function is known everywhere.
 #[test]
 fn a_task_alone_takes_its_seven_links() {
     for flow in [Flow::Push, Flow::Pull] {
