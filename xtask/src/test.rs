@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::browser::Browser;
+use crate::counts;
 use crate::process;
 use crate::python::Python;
 use crate::report::{Error, Screen, Table, human};
@@ -48,6 +49,7 @@ const STEPS: &[(&str, Run)] = &[
     ("fuzz-corpus", fuzz_corpus),
     ("doc-tests", doc_tests),
     ("docs", docs),
+    ("counts", instruction_counts),
     ("sim-drivers", |bench| sim_drivers::test(&bench.workspace)),
     ("client", client),
     ("end-to-end", end_to_end),
@@ -242,6 +244,15 @@ fn docs(bench: &mut Bench) -> Result<(), Error> {
         .workspace
         .cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
     process::run(command.env("RUSTDOCFLAGS", "-D warnings"), STEP_LIMIT)
+}
+
+/// What the core takes for a task. Where it cannot be compared the summary says so.
+fn instruction_counts(bench: &mut Bench) -> Result<(), Error> {
+    if let Err(why) = counts::check(&bench.screen, &bench.workspace)? {
+        bench.screen.note(&format!("not run: {why}"));
+        bench.not_run = Some(why);
+    }
+    Ok(())
 }
 
 fn client(bench: &mut Bench) -> Result<(), Error> {

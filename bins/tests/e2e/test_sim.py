@@ -236,6 +236,28 @@ def test_the_shared_socket_stalls_only_where_threads_share_it() -> None:
     }
 
 
+def test_a_study_is_what_its_seeds_say_and_ends_with_all_tasks_done() -> None:
+    small = ("study", "--workers", "4,1,4", "--latency", "1ms", "--workloads", "noop,cpu", "--modes", "push", "--seeds", "2")
+    first, again = (sim(*small, "--no-processor-time") for _ in range(2))
+    assert first == again
+    code, printed = first
+    assert code == 0
+    assert "The dispatcher's steps take no world time" in printed
+    assert re.search(r"^noop push 1ms, 5 a worker: 95 % or more up to ", printed, re.MULTILINE), printed
+    code, rows = lines_of_json(*small)
+    assert code == 0
+    assert [(row["workload"], row["workers"], row["tasks"]) for row in rows] == [
+        *(("noop", 1, 5), ("noop", 4, 20)),
+        *(("cpu", 1, 5), ("cpu", 4, 20)),
+    ]
+    for row in rows:
+        assert (row["unfinished"], row["disturbed"]) == (0, 0)
+        assert 0 < row["p50_ms"] <= row["p95_ms"] <= row["p99_ms"]
+        assert row["dispatcher"]["processor_us"] > 0
+    code, printed = sim(*small, "--step-cost", "50us", "--no-processor-time")
+    assert (code, "The dispatcher takes 50us for each step" in printed) == (0, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -267,6 +289,17 @@ def test_the_shared_socket_stalls_only_where_threads_share_it() -> None:
         (["stall", "--goodbye", "--vanish"], "cannot be used with"),
         (["stall", "--shared-socket", "--dead", "4"], "cannot be used with"),
         (["stall", "--live", "1000", "--dead", "1000", "--seeds", "10000"], "too much to compute"),
+        (["study", "--workers", "0"], "0 is not in 1..=4096"),
+        (["study", "--workers", "1,many"], "invalid value 'many' for '--workers <LIST>'"),
+        (["study", "--tasks-per-worker", "0"], "0 is not in 1..="),
+        (["study", "--latency", "1"], "`1` has no unit"),
+        (["study", "--latency", "0ms"], "it must be more than 0"),
+        (["study", "--latency", "1s"], "at most 200ms"),
+        (["study", "--modes", "local"], "[possible values: pull, push]"),
+        (["study", "--workloads", "io"], "[possible values: noop, sleep, cpu]"),
+        (["study", "--step-cost", "2ms"], "at most 1ms"),
+        (["study", "--step-cost", "1ms"], "would have more than half of its time taken by beats"),
+        (["study", "--workers", "4096", "--tasks-per-worker", "10000"], "too many tasks"),
     ],
 )
 def test_mistakes_are_explained(

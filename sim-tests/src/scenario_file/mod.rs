@@ -70,6 +70,7 @@ use mpcsfaas_transport_sim::plan::Plan;
 
 pub use self::error::{Mistake, ScenarioError};
 pub use self::read::read;
+pub use self::time::{TimeError, read as read_time, write as write_time};
 pub use self::write::write;
 
 /// The version of the format.

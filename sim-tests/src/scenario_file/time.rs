@@ -33,7 +33,10 @@ pub enum TimeError {
 }
 
 /// Reads a duration.
-pub(super) fn read(text: &str) -> Result<Duration, TimeError> {
+///
+/// # Errors
+/// See [`TimeError`].
+pub fn read(text: &str) -> Result<Duration, TimeError> {
     let is_number = |c: char| c.is_ascii_digit() || c == '.';
     let unit_at = text.find(|c| !is_number(c)).unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
@@ -59,7 +62,7 @@ pub(super) fn read(text: &str) -> Result<Duration, TimeError> {
 }
 
 /// Writes a duration in the longest unit that it has a whole one of; minutes stay seconds.
-pub(super) fn write(time: Duration) -> String {
+pub fn write(time: Duration) -> String {
     let nanos = time.as_nanos();
     let (unit, size) = (UNITS.into_iter().skip(1))
         .find(|&(_, size)| nanos >= size)

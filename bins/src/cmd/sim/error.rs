@@ -44,6 +44,16 @@ pub enum SimError {
         "too much to compute: take fewer --seeds or workers, a smaller --batch or a shorter --timeout"
     )]
     TooMuch,
+    /// A study of more tasks than a store takes, or anybody would wait for.
+    #[error(
+        "too many tasks: at most 1,000,000 in a run, and 50,000,000 in all; take fewer workers, conditions, --tasks-per-worker or --seeds"
+    )]
+    TooManyTasks,
+    /// A dispatcher of a study that could do nothing but listen to beats.
+    #[error(
+        "with this --step-cost and so many workers the dispatcher would have more than half of its time taken by beats: take less of either"
+    )]
+    StepCost,
     /// Nothing broke, so there is nothing to shrink.
     #[error("{0} keeps every promise: there is nothing to shrink")]
     Kept(String),
@@ -80,7 +90,9 @@ impl SimError {
             | SimError::Seeds { .. }
             | SimError::NoTask(_)
             | SimError::NoMode
-            | SimError::TooMuch => cmd::USAGE,
+            | SimError::TooMuch
+            | SimError::TooManyTasks
+            | SimError::StepCost => cmd::USAGE,
             SimError::Kept(_)
             | SimError::Differs { .. }
             | SimError::Write { .. }

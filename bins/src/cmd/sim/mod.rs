@@ -16,6 +16,7 @@ mod scenarios;
 mod shrink;
 mod stall;
 mod story;
+mod study;
 mod target;
 
 use std::process::ExitCode;
@@ -90,6 +91,13 @@ enum Kind {
     /// to it. But for the rates, what is printed of the same depth is the same with any number of
     /// threads.
     Exhaust(exhaust::ExhaustArgs),
+    /// Show how the platform scales, up to more workers than a machine can hold.
+    ///
+    /// Weak scaling: each worker gets as many tasks, so with more workers it should take as long. A row
+    /// says how long it took in world time, how much is left of the speed with the fewest workers, and
+    /// what the dispatcher did for each task, which should stay the same. What takes world time and
+    /// what does not is said below the table. Ends with 1 if a task failed, ran twice or never ended.
+    Study(study::StudyArgs),
 }
 
 /// Carries out `mpcsfaas sim`. It computes and never waits, so it needs no runtime.
@@ -106,6 +114,7 @@ pub fn run(args: &SimArgs) -> Result<ExitCode, SimError> {
         Kind::Scenarios(args) => scenarios::run(args),
         Kind::Stall(args) => stall::run(args),
         Kind::Exhaust(args) => exhaust::run(args),
+        Kind::Study(args) => study::run(args),
     }
 }
 
