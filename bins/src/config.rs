@@ -19,6 +19,9 @@ pub struct StoreArgs {
         default_value = "redis://127.0.0.1:6379/0"
     )]
     pub redis: String,
+    /// The queue shard: platforms of different shards do not see each other's tasks.
+    #[arg(long, value_name = "NAME", default_value = "q0", hide = true)]
+    pub shard: String,
 }
 
 impl StoreArgs {
@@ -27,7 +30,9 @@ impl StoreArgs {
     /// # Errors
     /// The URL is none.
     pub fn open(&self) -> Result<StoreHandle, BadUrl> {
-        let store = redis::open(RedisConfig::new(&self.redis)?);
+        let mut config = RedisConfig::new(&self.redis)?;
+        config.shard.clone_from(&self.shard);
+        let store = redis::open(config);
         tokio::spawn(log_link(store.clone()));
         Ok(store)
     }
