@@ -54,7 +54,12 @@ use crate::shutdown::{self, Shutdown};
 #[derive(Debug, Args)]
 pub struct StudyArgs {
     /// Which modes. In local mode one worker has the processes of all.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "local,pull,push")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "local,pull,push"
+    )]
     modes: Vec<ModeArg>,
     /// How many workers; each number is measured.
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,2,4,8",
@@ -249,7 +254,13 @@ pub async fn run(args: StudyArgs) -> Result<ExitCode, StudyError> {
     if runs.is_empty() {
         ended?;
     }
-    let study = study(&plan, &prepared, runs, (machine, started_at), ended.as_ref().err());
+    let study = study(
+        &plan,
+        &prepared,
+        runs,
+        (machine, started_at),
+        ended.as_ref().err(),
+    );
     let all_done = study.cells.iter().all(|cell| cell.success_percent == 100.0);
     output.write(&study)?;
     ended?;
@@ -268,11 +279,7 @@ struct Prepared {
     redis: Option<String>,
 }
 
-async fn prepare(
-    args: &StudyArgs,
-    plan: &Plan,
-    scratch: &Scratch,
-) -> Result<Prepared, StudyError> {
+async fn prepare(args: &StudyArgs, plan: &Plan, scratch: &Scratch) -> Result<Prepared, StudyError> {
     let redis = (args.store != EMBEDDED).then(|| args.store.clone());
     let redis_version = match &redis {
         Some(url) => Some(KeySpace::new(url).server_version().await?),

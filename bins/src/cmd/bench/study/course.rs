@@ -54,7 +54,11 @@ impl Course<'_> {
     pub async fn trial(&self) -> Result<(), StudyError> {
         for &mode in &self.plan.modes {
             let workers = self.plan.most_workers();
-            eprintln!("{:<5}  trying {}", mode.as_str(), counted(workers, "worker"));
+            eprintln!(
+                "{:<5}  trying {}",
+                mode.as_str(),
+                counted(workers, "worker")
+            );
             self.on_a_platform(mode, workers, Work::Trial).await?;
         }
         Ok(())
@@ -136,7 +140,10 @@ impl Course<'_> {
         };
         bar.suspend(|| {
             let (mode, workers) = (mode.as_str(), counted(workers, "worker"));
-            eprintln!("{mode:<5}  measuring {workers}: {}", counted_runs(left.len()));
+            eprintln!(
+                "{mode:<5}  measuring {workers}: {}",
+                counted_runs(left.len())
+            );
         });
         while let Some(run) = left.pop() {
             let function = &self.functions[run.workload];
@@ -169,12 +176,7 @@ impl Course<'_> {
     }
 
     /// Runs each workload until its function has been loaded everywhere.
-    async fn warm_up(
-        &self,
-        shape: Shape,
-        site: &Site,
-        ids: &[String],
-    ) -> Result<(), StudyError> {
+    async fn warm_up(&self, shape: Shape, site: &Site, ids: &[String]) -> Result<(), StudyError> {
         let tasks = WARM_UP * shape.workers * shape.processes;
         for (function, id) in self.functions.iter().zip(ids) {
             let mut load = Load::new(site.target(), id, &function.params, tasks, self.plan);
@@ -229,7 +231,9 @@ async fn why(site: &Site, function_id: &str, function: &Function) -> String {
         let task = format!("/v1/tasks/{}", submitted.task_id);
         let told = client.ask::<Details>(Method::GET, &task, bytes::Bytes::new());
         Ok::<_, crate::api::ApiError>(match told.await? {
-            Ok(Details { error: Some(error), .. }) => error.to_string(),
+            Ok(Details {
+                error: Some(error), ..
+            }) => error.to_string(),
             Ok(Details { status, reason, .. }) => format!("{status}: {reason}"),
             Err(refusal) => refusal.to_string(),
         })
@@ -252,7 +256,8 @@ fn counted_runs(runs: usize) -> String {
 /// Draws nothing where standard error is no terminal.
 fn bar(tasks: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(tasks), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("[{bar:30}] {pos}/{len} tasks, {eta} left  {wide_msg}");
+    let style =
+        ProgressStyle::with_template("[{bar:30}] {pos}/{len} tasks, {eta} left  {wide_msg}");
     bar.set_style(
         style
             .unwrap_or_else(|_| ProgressStyle::default_bar())

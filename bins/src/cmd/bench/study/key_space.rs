@@ -82,7 +82,9 @@ impl KeySpace {
         let info: String = self.bounded(asked.query_async(&mut connection)).await?;
         let field = |name: &str| {
             let mut lines = info.lines();
-            lines.find_map(|line| line.strip_prefix(name)).map(str::trim)
+            lines
+                .find_map(|line| line.strip_prefix(name))
+                .map(str::trim)
         };
         Ok(match (field("valkey_version:"), field("redis_version:")) {
             (Some(version), _) => format!("Valkey {version}"),
@@ -190,7 +192,10 @@ mod tests {
         let closed = KeySpace::new("redis://me:secret@127.0.0.1:1/0");
         let error = closed.server_version().await.unwrap_err().to_string();
         assert!(error.contains("redis://me:***@127.0.0.1:1/0"), "{error}");
-        let error = KeySpace::new("nonsense").server_version().await.unwrap_err();
+        let error = KeySpace::new("nonsense")
+            .server_version()
+            .await
+            .unwrap_err();
         assert!(matches!(error, KeySpaceError::Url { .. }), "{error}");
     }
 }

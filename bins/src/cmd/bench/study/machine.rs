@@ -50,7 +50,11 @@ impl fmt::Display for Machine {
             write!(f, ", {processor}")?;
         }
         if let Some(processors) = self.processors {
-            let noun = if processors == 1 { "processor" } else { "processors" };
+            let noun = if processors == 1 {
+                "processor"
+            } else {
+                "processors"
+            };
             write!(f, ", {processors} {noun}")?;
         }
         if let Some(memory) = self.memory_mib {
@@ -90,9 +94,15 @@ mod tests {
     fn the_systems_files_are_read() {
         let cpuinfo = "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\n";
         assert_eq!(processor(cpuinfo).unwrap(), "Some CPU @ 2 GHz");
-        assert_eq!(memory_mib("MemTotal:  2097152 kB\nMemFree: 1 kB\n"), Some(2048));
+        assert_eq!(
+            memory_mib("MemTotal:  2097152 kB\nMemFree: 1 kB\n"),
+            Some(2048)
+        );
         assert_eq!(load("1.79 1.94 1.85 2/300 7\n"), Some(1.79));
-        assert_eq!((processor(""), memory_mib(""), load("")), (None, None, None));
+        assert_eq!(
+            (processor(""), memory_mib(""), load("")),
+            (None, None, None)
+        );
     }
 
     #[test]

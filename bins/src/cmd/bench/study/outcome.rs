@@ -161,7 +161,10 @@ impl RunRow {
             .iter()
             .map(|task| task.ended.saturating_sub(measured.submitted).as_secs_f64() * 1e3)
             .collect();
-        let latencies_ms: Vec<f64> = completed.iter().map(|task| micros(task.latency_ms())).collect();
+        let latencies_ms: Vec<f64> = completed
+            .iter()
+            .map(|task| micros(task.latency_ms()))
+            .collect();
         let inside = completed.iter().filter_map(|task| task.inside);
         let inside_ms: Vec<f64> = inside.map(|inside| inside.as_secs_f64() * 1e3).collect();
         RunRow {
@@ -241,9 +244,8 @@ pub struct LatencySpread {
 
 impl LatencySpread {
     fn of(rounds: &[Latency]) -> Option<LatencySpread> {
-        let over = |pick: fn(&Latency) -> f64| {
-            Spread::of(&rounds.iter().map(pick).collect::<Vec<f64>>())
-        };
+        let over =
+            |pick: fn(&Latency) -> f64| Spread::of(&rounds.iter().map(pick).collect::<Vec<f64>>());
         Some(LatencySpread {
             mean: over(|latency| latency.mean)?,
             min: over(|latency| latency.min)?,
@@ -300,7 +302,10 @@ fn cell(key: &Key, rounds: &[&RunRow], processes: u32) -> Option<Cell> {
     let processes = processes * key.workers;
     let latencies: Vec<Latency> = rounds.iter().filter_map(|run| run.latency).collect();
     let insides: Vec<Latency> = rounds.iter().filter_map(|run| run.inside).collect();
-    let after: Vec<f64> = rounds.iter().filter_map(|run| run.after_submission_ms).collect();
+    let after: Vec<f64> = rounds
+        .iter()
+        .filter_map(|run| run.after_submission_ms)
+        .collect();
     Some(Cell {
         key: key.clone(),
         rounds: u32::try_from(rounds.len()).unwrap_or(u32::MAX),
@@ -332,9 +337,13 @@ struct Compared {
 
 fn compare(cell: &Cell, cells: &[Cell], workloads: &[WorkloadRow]) -> Compared {
     let key = &cell.key;
-    let related = |other: &&Cell| other.key.workload == key.workload && other.key.scaling == key.scaling;
+    let related =
+        |other: &&Cell| other.key.workload == key.workload && other.key.scaling == key.scaling;
     let mut compared = Compared::default();
-    let of_mode = cells.iter().filter(related).filter(|other| other.key.mode == key.mode);
+    let of_mode = cells
+        .iter()
+        .filter(related)
+        .filter(|other| other.key.mode == key.mode);
     if let Some(first) = of_mode.min_by_key(|other| other.key.workers)
         && first.key.workers < key.workers
     {
@@ -345,7 +354,8 @@ fn compare(cell: &Cell, cells: &[Cell], workloads: &[WorkloadRow]) -> Compared {
         ));
     }
     let mut others = cells.iter().filter(related);
-    let local = others.find(|other| other.key.mode == Mode::Local && other.key.workers == key.workers);
+    let local =
+        others.find(|other| other.key.mode == Mode::Local && other.key.workers == key.workers);
     if let Some(local) = local.filter(|_| key.mode != Mode::Local) {
         let latencies = cell.platform_latency_ms().zip(local.platform_latency_ms());
         compared.latency_over_local_ms = latencies.map(|(ours, locals)| ours - locals);

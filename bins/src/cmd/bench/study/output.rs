@@ -17,6 +17,8 @@ const MARKDOWN: &str = "study.md";
 /// A directory without a study.
 pub struct Output {
     directory: PathBuf,
+    /// It was not there before.
+    made: bool,
 }
 
 impl Output {
@@ -25,6 +27,7 @@ impl Output {
     /// # Errors
     /// [`StudyError::Taken`] or [`StudyError::Write`].
     pub fn claim(directory: &Path) -> Result<Output, StudyError> {
+        let made = !directory.exists();
         std::fs::create_dir_all(directory).map_err(StudyError::write(directory))?;
         if directory.join(JSON).exists() {
             return Err(StudyError::Taken(directory.to_owned()));
@@ -34,6 +37,7 @@ impl Output {
         std::fs::remove_file(&probe).map_err(StudyError::write(&probe))?;
         Ok(Output {
             directory: directory.to_owned(),
+            made,
         })
     }
 
@@ -63,13 +67,32 @@ impl Output {
     }
 }
 
+/// Where nothing was written, nothing is left.
+impl Drop for Output {
+    fn drop(&mut self) {
+        if self.made {
+            // An error says that there is something in it.
+            let _ = std::fs::remove_dir(&self.directory);
+        }
+    }
+}
+
 /// A row for each cell.
 fn table(study: &Study) -> Table {
     let mut table = Table::new();
     table.load_preset(TABLE);
     table.set_header([
-        "mode", "workload", "scaling", "workers", "tasks", "done %", "tasks/s", "seconds", "mean ms",
-        "p95 ms", "efficiency %",
+        "mode",
+        "workload",
+        "scaling",
+        "workers",
+        "tasks",
+        "done %",
+        "tasks/s",
+        "seconds",
+        "mean ms",
+        "p95 ms",
+        "efficiency %",
     ]);
     for cell in &study.cells {
         let latency = cell.latency.as_ref();

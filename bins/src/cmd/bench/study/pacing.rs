@@ -125,7 +125,9 @@ async fn ending(client: &mut Connection, path: &str) -> Result<Option<Ending>, A
     struct Answer {
         status: String,
     }
-    let answer = client.ask::<Answer>(Method::GET, path, Bytes::new()).await?;
+    let answer = client
+        .ask::<Answer>(Method::GET, path, Bytes::new())
+        .await?;
     Ok(answer.ok().and_then(|answer| match answer.status.as_str() {
         "COMPLETED" => Some(Ending::Completed),
         "FAILED" => Some(Ending::Failed),

@@ -34,17 +34,6 @@ pub enum Pacing {
     Burst,
 }
 
-impl Pacing {
-    /// The name on the command line.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Pacing::Original => "original",
-            Pacing::Open => "open",
-            Pacing::Burst => "burst",
-        }
-    }
-}
-
 /// What grows with the workers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -289,7 +278,7 @@ mod tests {
     }
 
     fn plan(options: &[&str]) -> Result<Plan, PlanError> {
-        let line = Line::try_parse_from([&["study"], options].concat()).unwrap();
+        let line = Line::try_parse_from([&["study"][..], options].concat()).unwrap();
         Plan::of(&line.args)
     }
 
@@ -312,12 +301,7 @@ mod tests {
                 .collect()
         };
         let (weak, strong) = (Scaling::Weak, Scaling::Strong);
-        let expected = [
-            (weak, 1, 5),
-            (strong, 1, 20),
-            (weak, 2, 5),
-            (strong, 2, 20),
-        ];
+        let expected = [(weak, 1, 5), (strong, 1, 20), (weak, 2, 5), (strong, 2, 20)];
         assert_eq!(tasks(1), expected);
         assert_eq!(tasks(4)[0], (weak, 1, 20));
         assert_eq!(plan.all_tasks(), 3 * 2 * (5 + 20 + 20 + 20));

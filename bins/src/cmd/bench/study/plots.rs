@@ -170,7 +170,7 @@ impl Figures<'_> {
             &[style, |mode| hollow(style(mode))],
         );
         chart.legend.extend([
-            (Style { marker: None, ..grey(Dash::Solid) }, "p50".to_owned()),
+            (grey(Dash::Solid), "p50".to_owned()),
             (grey(Dash::Dashed), "p99 (hollow)".to_owned()),
         ]);
         chart
@@ -346,15 +346,23 @@ impl Figures<'_> {
                     ),
                 ));
                 series.push(Series {
-                    style: Style { marker: None, ..hollow(style(mode)) },
+                    style: Style {
+                        marker: None,
+                        ..hollow(style(mode))
+                    },
                     figures: between(&self.study.setting.workers, |x| fit.completion.at(x)),
                     marked: 1,
                 });
             }
             series.push(Series {
                 // The line is the fit's, if there is one.
-                style: Style { dash: fit.is_none().then_some(Dash::Solid), ..style(mode) },
-                figures: cells().map(|cell| spread(cell, &cell.completion_s, 0.0)).collect(),
+                style: Style {
+                    dash: fit.is_none().then_some(Dash::Solid),
+                    ..style(mode)
+                },
+                figures: cells()
+                    .map(|cell| spread(cell, &cell.completion_s, 0.0))
+                    .collect(),
                 marked: 1,
             });
             pauses = cells()
@@ -363,7 +371,14 @@ impl Figures<'_> {
         }
         if self.study.setting.pacing == Pacing::Original {
             let style = grey(Dash::Dotted);
-            series.insert(0, Series { style, figures: pauses, marked: 1 });
+            series.insert(
+                0,
+                Series {
+                    style,
+                    figures: pauses,
+                    marked: 1,
+                },
+            );
         }
         Panel {
             title: workload.to_owned(),
@@ -428,12 +443,18 @@ fn steps(mut times: Vec<f64>, style: Style) -> Series {
     let mut figures = Vec::with_capacity(2 * count);
     let mut before = 0.0;
     for (number, time) in times.into_iter().enumerate() {
-        let (time, part) = (time.max(LEAST_MS), 100.0 * (number + 1) as f64 / count as f64);
+        let (time, part) = (
+            time.max(LEAST_MS),
+            100.0 * (number + 1) as f64 / count as f64,
+        );
         figures.extend([Figure::plain(time, before), Figure::plain(time, part)]);
         before = part;
     }
     Series {
-        style: Style { aside: 0.0, ..style },
+        style: Style {
+            aside: 0.0,
+            ..style
+        },
         marked: (figures.len() / 10).max(1),
         figures,
     }
@@ -443,12 +464,15 @@ fn steps(mut times: Vec<f64>, style: Style) -> Series {
 fn between(workers: &[u32], value: impl Fn(f64) -> f64) -> Vec<Figure> {
     const STEPS: u32 = 32;
     let ends = workers.first().zip(workers.last());
-    let Some((first, last)) = ends.map(|(first, last)| (f64::from(*first), f64::from(*last))) else {
+    let Some((first, last)) = ends.map(|(first, last)| (f64::from(*first), f64::from(*last)))
+    else {
         return Vec::new();
     };
     let at = |step: u32| first * (last / first).powf(f64::from(step) / f64::from(STEPS));
-    (0..=STEPS).map(|step| Figure::plain(at(step), value(at(step)))).collect()
+    (0..=STEPS)
+        .map(|step| Figure::plain(at(step), value(at(step))))
+        .collect()
 }
 
 #[cfg(test)]
-mod tests
+mod tests;

@@ -3,16 +3,19 @@
 
 mod findings;
 mod limits;
+mod scaling;
+mod tables;
 
 use std::fmt::Write;
 
 use mpcsfaas_core::store::op::Mode;
 
+use self::tables::{dash, escaped, from_to, one_line, ranged, short, table};
 use super::course::counted;
 use super::outcome::{Cell, LatencySpread, Study};
 use super::plan::{Pacing, Scaling};
 use super::plots::Plot;
-use super::published::{self, MOST_OVER_LOCAL_S, PUSH_COLLAPSE, PUSH_COMPLETION_S};
+use super::published::{self, MOST_OVER_LOCAL_S};
 use super::statistics::Spread;
 
 /// The report in Markdown, with the plots beside it.
@@ -21,7 +24,11 @@ pub fn markdown(study: &Study, plots: &[Plot]) -> String {
     let sections = [
         report.setting(),
         report.per_mode(),
-        listed("Anomalies", &findings::anomalies(study), findings::LOOKED_FOR),
+        listed(
+            "Anomalies",
+            &findings::anomalies(study),
+            findings::LOOKED_FOR,
+        ),
         report.distribution(),
         report.workloads(),
         report.scaling(),
@@ -51,7 +58,11 @@ impl Report<'_> {
             setting,
             ..
         } = self.study;
-        let build = if versions.optimised { "optimised" } else { "not optimised" };
+        let build = if versions.optimised {
+            "optimised"
+        } else {
+            "not optimised"
+        };
         let python = [("Python", &versions.python), ("dill", &versions.dill)];
         let mut software = format!("mpcsfaas {} ({build})", versions.mpcsfaas);
         for (name, version) in python {
@@ -62,9 +73,14 @@ impl Report<'_> {
         if let Some(redis) = &versions.redis {
             let _ = write!(software, ", {redis}");
         }
-        let load = machine.load_before.map_or("unknown".to_owned(), |load| load.to_string());
+        let load = machine
+            .load_before
+            .map_or("unknown".to_owned(), |load| load.to_string());
         let rows = [
-            ("measured", format!("{} to {}", self.study.started_at, self.study.ended_at)),
+            (
+                "measured",
+                format!("{} to {}", self.study.started_at, self.study.ended_at),
+            ),
             ("software", software),
             ("machine", machine.to_string()),
             ("load average before", load),
@@ -80,7 +96,10 @@ impl Report<'_> {
                 one_line(why)
             ),
         };
-        text.push_str(&table(&["", ""], &rows.map(|(name, value)| vec![name.to_owned(), value])));
+        text.push_str(&table(
+            &["", ""],
+            &rows.map(|(name, value)| vec![name.to_owned(), value]),
+        ));
         text.push_str(
             "\nA figure is the median of the rounds; in brackets are the least and the most of \
              them. In local mode one worker has the processes of all.\n",
@@ -121,7 +140,10 @@ impl Report<'_> {
     }
 
     fn cells(&self, mode: Mode) -> impl Iterator<Item = &Cell> {
-        self.study.cells.iter().filter(move |cell| cell.key.mode == mode)
+        self.study
+            .cells
+            .iter()
+            .filter(move |cell| cell.key.mode == mode)
     }
 
     /// The store's clock was asked for each task.
@@ -131,8 +153,15 @@ impl Report<'_> {
 
     fn mode_table(&self, cells: &[&Cell]) -> String {
         let mut header = vec![
-            "workload", "scaling", "workers", "tasks", "done %", "tasks/s", "completion s",
-            "mean ms", "p95 ms",
+            "workload",
+            "scaling",
+            "workers",
+            "tasks",
+            "done %",
+            "tasks/s",
+            "completion s",
+            "mean ms",
+            "p95 ms",
         ];
         if self.inside() {
             header.push("inside mean ms");
@@ -190,8 +219,13 @@ impl Report<'_> {
             })
             .collect();
         let header = [
-            "mode", "published tasks/s", "tasks/s", "published mean ms",
-            "mean ms, from each submit", "mean ms, from the end of submission", "mean ms, inside",
+            "mode",
+            "published tasks/s",
+            "tasks/s",
+            "published mean ms",
+            "mean ms, from each submit",
+            "mean ms, from the end of submission",
+            "mean ms, inside",
         ];
         format!(
             "\n### Beside the original's figures\n\nNo-op tasks, weak scaling, over all worker \
@@ -210,14 +244,18 @@ impl Report<'_> {
             "As the client saw it, in milliseconds.\n\n"
         });
         let workers = self.study.setting.workers.last();
-        let header = ["mode", "workload", "scaling", "workers", "min", "p50", "mean", "p95", "p99", "max"];
-        let rows = self.study.cells.iter().filter(|cell| Some(&cell.key.workers) == workers);
+        let header = [
+            "mode", "workload", "scaling", "workers", "min", "p50", "mean", "p95", "p99", "max",
+        ];
+        let rows = self
+            .study
+            .cells
+            .iter()
+            .filter(|cell| Some(&cell.key.workers) == workers);
         let rows: Vec<Vec<String>> = rows
             .map(|cell| {
                 let latency = if inside { &cell.inside } else { &cell.latency };
-                let pick = |pick: fn(&LatencySpread) -> &Spread| {
-                    ranged(latency.as_ref().map(pick))
-                };
+                let pick = |pick: fn(&LatencySpread) -> &Spread| ranged(latency.as_ref().map(pick));
                 vec![
                     cell.key.mode.as_str().to_owned(),
                     cell.key.workload.clone(),
@@ -246,7 +284,13 @@ impl Report<'_> {
             header.push(format!("{} tasks/s", mode.as_str()));
             header.push(format!("{} ratio", mode.as_str()));
         }
-        let scaling = self.study.setting.scalings.first().copied().unwrap_or(Scaling::Weak);
+        let scaling = self
+            .study
+            .setting
+            .scalings
+            .first()
+            .copied()
+            .unwrap_or(Scaling::Weak);
         let rows: Vec<Vec<String>> = self
             .study
             .workloads
@@ -254,7 +298,8 @@ impl Report<'_> {
             .map(|workload| {
                 let mut row = vec![workload.workload.clone(), short(workload.computation_ms)];
                 for &mode in modes {
-                    let cell = findings::find(self.study, mode, &workload.workload, scaling, workers);
+                    let cell =
+                        findings::find(self.study, mode, &workload.workload, scaling, workers);
                     row.push(cell.map_or_else(dash, |cell| short(cell.throughput.median)));
                     let ratio = cell.and_then(|cell| cell.communication_ratio);
                     row.push(ratio.map_or_else(dash, short));
@@ -274,118 +319,17 @@ impl Report<'_> {
         )
     }
 
-    fn scaling(&self) -> String {
-        let mut text = String::from("## Scaling\n");
-        for &scaling in &self.study.setting.scalings {
-            let what = match scaling {
-                Scaling::Weak => format!(
-                    "Weak: {} for each worker. Efficiency is the completion with the fewest \
-                     workers as a part of this one.",
-                    counted(self.study.setting.tasks_per_worker, "task")
-                ),
-                Scaling::Strong => format!(
-                    "Strong: {} whatever the number of workers. Efficiency is the speed-up over \
-                     the fewest workers as a part of the ideal one.",
-                    counted(self.study.setting.strong_tasks, "task")
-                ),
-            };
-            let _ = write!(text, "\n{what}\n\n{}", self.efficiencies(scaling));
-        }
-        if !self.study.fits.is_empty() {
-            text.push_str(
-                "\nFits of weak scaling, seconds = a n^b over n workers; b = 0 is ideal, b = 1 is \
-                 no gain from more workers.\n\n",
-            );
-            text.push_str(&self.fits());
-        }
-        for sentence in findings::of_scaling(self.study) {
-            let _ = write!(text, "\n{sentence}\n");
-        }
-        if self.study.setting.pacing == Pacing::Original {
-            text.push_str(&self.published_scaling());
-        }
-        text.push_str(&self.picture("weak-scaling"));
-        text
-    }
-
-    fn efficiencies(&self, scaling: Scaling) -> String {
-        let workers = &self.study.setting.workers;
-        let mut header = vec!["mode".to_owned(), "workload".to_owned()];
-        header.extend(workers.iter().skip(1).map(|count| format!("{count} workers, %")));
-        let mut rows = Vec::new();
-        for &mode in &self.study.setting.modes {
-            for workload in &self.study.workloads {
-                let workload = &workload.workload;
-                let mut row = vec![mode.as_str().to_owned(), workload.clone()];
-                row.extend(workers.iter().skip(1).map(|&count| {
-                    let cell = findings::find(self.study, mode, workload, scaling, count);
-                    let efficiency = cell.and_then(|cell| cell.efficiency_percent);
-                    efficiency.map_or_else(dash, |percent| format!("{percent:.1}"))
-                }));
-                rows.push(row);
-            }
-        }
-        let header: Vec<&str> = header.iter().map(String::as_str).collect();
-        match workers.len() {
-            0 | 1 => "One worker count has no efficiency.\n".to_owned(),
-            _ => table(&header, &rows),
-        }
-    }
-
-    fn fits(&self) -> String {
-        let rows: Vec<Vec<String>> = self
-            .study
-            .fits
-            .iter()
-            .map(|fit| {
-                vec![
-                    fit.mode.as_str().to_owned(),
-                    fit.workload.clone(),
-                    format!("{:.3}", fit.completion.factor),
-                    format!("{:.2}", fit.completion.exponent),
-                    format!("{:.2}", fit.completion.r_squared),
-                ]
-            })
-            .collect();
-        table(&["mode", "workload", "a", "b", "R²"], &rows)
-    }
-
-    fn published_scaling(&self) -> String {
-        let efficiencies = self.study.setting.modes.iter().map(|&mode| {
-            format!("{} % ({})", published::of(mode).weak_efficiency_percent, mode.as_str())
-        });
-        let efficiencies: Vec<String> = efficiencies.collect();
-        let mut text = format!(
-            "\nPublished of the original, on its authors' machine: weak scaling efficiency {}; \
-             push fell by a factor of {} to {} on no-op tasks when workers were added.\n\n",
-            efficiencies.join(", "),
-            PUSH_COLLAPSE.0,
-            PUSH_COLLAPSE.1
-        );
-        let rows: Vec<Vec<String>> = PUSH_COMPLETION_S
-            .iter()
-            .map(|(workers, seconds)| {
-                let ours = |scaling| {
-                    let cell = findings::find(self.study, Mode::Push, "noop", scaling, *workers);
-                    ranged(cell.map(|cell| &cell.completion_s))
-                };
-                vec![
-                    workers.to_string(),
-                    seconds.to_string(),
-                    ours(Scaling::Weak),
-                    ours(Scaling::Strong),
-                ]
-            })
-            .collect();
-        let header = ["push, workers", "published completion s", "noop, weak, s", "noop, strong, s"];
-        text.push_str(&table(&header, &rows));
-        text
-    }
-
     fn cost(&self) -> String {
         let header = [
-            "mode", "workload", "scaling", "workers", "processes", "tasks/s per process",
-            "ms over local", "completion s over local", "communication / computation",
+            "mode",
+            "workload",
+            "scaling",
+            "workers",
+            "processes",
+            "tasks/s per process",
+            "ms over local",
+            "completion s over local",
+            "communication / computation",
         ];
         let signed = |value: Option<f64>| value.map_or_else(dash, |value| format!("{value:+.3}"));
         let rows: Vec<Vec<String>> = self
@@ -400,7 +344,8 @@ impl Report<'_> {
                     cell.key.workers.to_string(),
                     cell.processes.to_string(),
                     short(cell.throughput_per_process),
-                    cell.latency_over_local_ms.map_or_else(dash, |ms| format!("{ms:+.1}")),
+                    cell.latency_over_local_ms
+                        .map_or_else(dash, |ms| format!("{ms:+.1}")),
                     signed(cell.completion_over_local_s),
                     cell.communication_ratio.map_or_else(dash, short),
                 ]
@@ -435,64 +380,14 @@ fn listed(title: &str, items: &[String], otherwise: &str) -> String {
         let _ = writeln!(text, "- {item}");
     }
     if !otherwise.is_empty() {
-        let none = if items.is_empty() { "None was found. " } else { "\n" };
+        let none = if items.is_empty() {
+            "None was found. "
+        } else {
+            "\n"
+        };
         let _ = writeln!(text, "{none}{otherwise}");
     }
     text
-}
-
-/// A table in Markdown; what a user named cannot break out of its cell.
-fn table(header: &[&str], rows: &[Vec<String>]) -> String {
-    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let mut text = line(header.iter().map(|cell| escaped(cell)).collect());
-    text.push_str(&format!("|{}\n", "---|".repeat(header.len())));
-    for row in rows {
-        text.push_str(&line(row.iter().map(|cell| escaped(cell)).collect()));
-    }
-    text
-}
-
-fn escaped(text: &str) -> String {
-    one_line(text).replace('|', "\\|").replace('<', "&lt;")
-}
-
-fn one_line(text: &str) -> String {
-    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
-}
-
-/// What there is no figure for.
-fn dash() -> String {
-    "–".to_owned()
-}
-
-/// Three digits, as far as they mean something.
-fn short(value: f64) -> String {
-    match value.abs() {
-        large if large >= 100.0 => format!("{value:.0}"),
-        medium if medium >= 10.0 => format!("{value:.1}"),
-        small if small >= 0.1 || small == 0.0 => format!("{value:.2}"),
-        _ => format!("{value:.4}"),
-    }
-}
-
-/// `12.3 [11.0–13.1]`, without the brackets if all rounds are the same.
-fn ranged(spread: Option<&Spread>) -> String {
-    match spread {
-        None => dash(),
-        Some(Spread { median, min, max }) if min == max => short(*median),
-        Some(Spread { median, min, max }) => {
-            format!("{} [{}–{}]", short(*median), short(*min), short(*max))
-        }
-    }
-}
-
-/// `1.2 to 3.4`.
-fn from_to(values: &[f64]) -> String {
-    match Spread::of(values) {
-        None => dash(),
-        Some(spread) if short(spread.min) == short(spread.max) => short(spread.min),
-        Some(spread) => format!("{} to {}", short(spread.min), short(spread.max)),
-    }
 }
 
 #[cfg(test)]

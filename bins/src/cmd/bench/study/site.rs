@@ -177,7 +177,9 @@ impl Site {
             false => Err(SiteError::NotJoined {
                 joined: seen.workers,
                 expected,
-                missing: seen.missing.unwrap_or_else(|| "nothing else is missing".to_owned()),
+                missing: seen
+                    .missing
+                    .unwrap_or_else(|| "nothing else is missing".to_owned()),
                 log,
             }),
         }
@@ -240,7 +242,12 @@ fn around_redis(
         source,
     })?;
     let redis = ["--shard", space.shard()].map(str::to_owned);
-    let owned = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect::<Vec<_>>();
+    let owned = |items: &[&str]| {
+        items
+            .iter()
+            .map(|item| (*item).to_owned())
+            .collect::<Vec<_>>()
+    };
     let python = owned(&["--python", &python.to_string_lossy()]);
     let mut parts = Vec::new();
     let mut start = |name: String, subcommand: &str, arguments: Vec<String>| {
@@ -250,9 +257,18 @@ fn around_redis(
             .map_err(|source| SiteError::Start { part: name, source })
     };
     let gateway = owned(&["--host", "127.0.0.1", "--port", &port.to_string()]);
-    start("gateway".to_owned(), "gateway", [&gateway[..], &redis].concat())?;
+    start(
+        "gateway".to_owned(),
+        "gateway",
+        [&gateway[..], &redis].concat(),
+    )?;
     let pool = (shape.workers * shape.processes).to_string();
-    let mut dispatcher = owned(&["--mode", shape.mode.as_str(), "--port", &zmq_port.to_string()]);
+    let mut dispatcher = owned(&[
+        "--mode",
+        shape.mode.as_str(),
+        "--port",
+        &zmq_port.to_string(),
+    ]);
     if shape.mode == Mode::Local {
         dispatcher.extend(owned(&["--workers", &pool]));
     }

@@ -86,7 +86,11 @@ impl Spread {
 
 /// How well more workers are used, in percent: 100 is perfect. In weak scaling the same time for
 /// more tasks, in strong scaling a time that shrinks as the workers grow.
-pub fn efficiency(weak: bool, (first_workers, first_s): (u32, f64), (workers, s): (u32, f64)) -> f64 {
+pub fn efficiency(
+    weak: bool,
+    (first_workers, first_s): (u32, f64),
+    (workers, s): (u32, f64),
+) -> f64 {
     let ideal_s = if weak {
         first_s
     } else {
@@ -119,17 +123,14 @@ impl PowerLaw {
             return None;
         }
         let logs: Vec<(f64, f64)> = points.iter().map(|(x, y)| (x.ln(), y.ln())).collect();
-        let mean_of = |pick: fn(&(f64, f64)) -> f64| mean(&logs.iter().map(pick).collect::<Vec<_>>());
+        let mean_of =
+            |pick: fn(&(f64, f64)) -> f64| mean(&logs.iter().map(pick).collect::<Vec<_>>());
         let (mean_x, mean_y) = (mean_of(|point| point.0), mean_of(|point| point.1));
         let sum = |term: &dyn Fn(f64, f64) -> f64| -> f64 {
             let terms = logs.iter().map(|(x, y)| term(x - mean_x, y - mean_y));
             terms.sum()
         };
-        let (xx, xy, yy) = (
-            sum(&|x, _| x * x),
-            sum(&|x, y| x * y),
-            sum(&|_, y| y * y),
-        );
+        let (xx, xy, yy) = (sum(&|x, _| x * x), sum(&|x, y| x * y), sum(&|_, y| y * y));
         let exponent = xy / xx;
         Some(PowerLaw {
             factor: (mean_y - exponent * mean_x).exp(),
@@ -157,7 +158,10 @@ mod tests {
     fn a_percentile_is_one_of_the_values() {
         let values: Vec<f64> = (1..=100).map(f64::from).collect();
         let at = |quantile| percentile(&values, quantile);
-        assert_eq!((at(0.0), at(0.5), at(0.95), at(0.99), at(1.0)), (1.0, 50.0, 95.0, 99.0, 100.0));
+        assert_eq!(
+            (at(0.0), at(0.5), at(0.95), at(0.99), at(1.0)),
+            (1.0, 50.0, 95.0, 99.0, 100.0)
+        );
         assert_eq!(percentile(&[7.0, 9.0], 0.99), 9.0);
         assert_eq!(percentile(&[], 0.5), 0.0);
     }
@@ -166,7 +170,10 @@ mod tests {
     fn latency_is_summed_up_whatever_the_order() {
         let latency = Latency::of(&[30.0, 10.0, 20.0]).unwrap();
         assert!(near(latency.mean, 20.0));
-        assert_eq!((latency.min, latency.p50, latency.p99, latency.max), (10.0, 20.0, 30.0, 30.0));
+        assert_eq!(
+            (latency.min, latency.p50, latency.p99, latency.max),
+            (10.0, 20.0, 30.0, 30.0)
+        );
         assert_eq!(Latency::of(&[]), None);
     }
 

@@ -30,10 +30,21 @@ fn a_run_counts_and_times_its_tasks() {
         pauses: ms(200),
     };
     let template = run(Mode::Push, Scaling::Weak, 1, 1, 1);
-    let plan = Run { workload: 0, scaling: Scaling::Weak, round: 2, tasks: 4 };
+    let plan = Run {
+        workload: 0,
+        scaling: Scaling::Weak,
+        round: 2,
+        tasks: 4,
+    };
     let row = RunRow::of(template.key, &plan, &measured);
-    assert_eq!((row.completed, row.failed, row.refused, row.unfinished), (2, 1, 1, 0));
-    assert_eq!((row.completion_s, row.throughput, row.pauses_s), (2.0, 1.0, 0.2));
+    assert_eq!(
+        (row.completed, row.failed, row.refused, row.unfinished),
+        (2, 1, 1, 0)
+    );
+    assert_eq!(
+        (row.completion_s, row.throughput, row.pauses_s),
+        (2.0, 1.0, 0.2)
+    );
     // From each task's own submit, and not from the end of submission.
     assert_eq!(row.latencies_ms, [500.0, 1900.0]);
     assert_eq!(row.after_submission_ms, Some((100.0 + 1600.0) / 2.0));
@@ -46,8 +57,13 @@ fn a_cell_is_the_median_of_its_rounds() {
     assert_eq!(study.cells.len(), 3 * 3 * 2);
     let cell = &study.cells[0];
     assert_eq!((cell.rounds, cell.tasks, cell.processes), (3, 10, 2));
-    assert_eq!((cell.completion_s.min, cell.completion_s.median), (0.1, 0.2));
-    assert!(near(Some(cell.throughput.median), 50.0) && near(Some(cell.throughput_per_process), 25.0));
+    assert_eq!(
+        (cell.completion_s.min, cell.completion_s.median),
+        (0.1, 0.2)
+    );
+    assert!(
+        near(Some(cell.throughput.median), 50.0) && near(Some(cell.throughput_per_process), 25.0)
+    );
     assert_eq!(cell.success_percent, 100.0);
 }
 
@@ -59,7 +75,9 @@ fn cells_are_compared_with_local_and_with_the_fewest_workers() {
     let cell = |mode, scaling, workers| {
         let mut cells = study.cells.iter();
         let key = |cell: &&Cell| (cell.key.mode, cell.key.scaling, cell.key.workers);
-        cells.find(|cell| key(cell) == (mode, scaling, workers)).unwrap()
+        cells
+            .find(|cell| key(cell) == (mode, scaling, workers))
+            .unwrap()
     };
     let weak = cell(Mode::Push, Scaling::Weak, 4);
     assert!(near(weak.efficiency_percent, 25.0), "{weak:?}");
@@ -67,9 +85,15 @@ fn cells_are_compared_with_local_and_with_the_fewest_workers() {
     assert!(near(weak.completion_over_local_s, 40.0 * 0.004), "{weak:?}");
     // 14 ms, of which 2 are computation.
     assert!(near(weak.communication_ratio, 6.0), "{weak:?}");
-    assert!(near(cell(Mode::Pull, Scaling::Strong, 2).efficiency_percent, 50.0));
+    assert!(near(
+        cell(Mode::Pull, Scaling::Strong, 2).efficiency_percent,
+        50.0
+    ));
     let first = cell(Mode::Local, Scaling::Weak, 1);
-    assert_eq!((first.efficiency_percent, first.latency_over_local_ms), (None, None));
+    assert_eq!(
+        (first.efficiency_percent, first.latency_over_local_ms),
+        (None, None)
+    );
 }
 
 #[test]

@@ -110,10 +110,14 @@ async fn inside(client: &mut Connection, id: &str) -> Result<Option<Duration>, A
         finished_at: Option<String>,
     }
     let path = format!("/v1/tasks/{id}");
-    let answer = client.ask::<Times>(Method::GET, &path, Bytes::new()).await?;
+    let answer = client
+        .ask::<Times>(Method::GET, &path, Bytes::new())
+        .await?;
     Ok(answer.ok().and_then(|times| {
         let submitted = rfc3339::parse(&times.submitted_at)?;
         let finished = rfc3339::parse(&times.finished_at?)?;
-        Some(Duration::from_millis(finished.0.saturating_sub(submitted.0)))
+        Some(Duration::from_millis(
+            finished.0.saturating_sub(submitted.0),
+        ))
     }))
 }

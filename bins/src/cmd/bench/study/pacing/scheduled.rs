@@ -104,7 +104,11 @@ async fn one_task(shared: &Shared, due: Option<Duration>) -> Result<(Task, Durat
 impl Shared {
     /// The connection that was used last, or a new one.
     async fn connection(&self) -> Result<Connection, ApiError> {
-        let last = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let last = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         match last {
             Some((connection, used)) if used.elapsed() < FRESH => Ok(connection),
             _ => Connection::connect(&self.load.target).await,

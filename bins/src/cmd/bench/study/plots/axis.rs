@@ -42,13 +42,18 @@ impl Axis {
         let most = figures.fold(0.0, f64::max);
         let span = if most > least { most - least } else { 1.0 };
         let step = nice(span / TICKS);
-        let (first, last) = ((least / step).floor(), (least.max(most) / step).ceil().max(1.0));
+        let (first, last) = (
+            (least / step).floor(),
+            (least.max(most) / step).ceil().max(1.0),
+        );
         let count = (last - first).round() as i32;
         Axis {
             log: false,
             from: first * step,
             to: last * step,
-            ticks: (0..=count).map(|tick| (first + f64::from(tick)) * step).collect(),
+            ticks: (0..=count)
+                .map(|tick| (first + f64::from(tick)) * step)
+                .collect(),
         }
     }
 
@@ -85,7 +90,11 @@ impl Axis {
         let first = ticks.iter().copied().reduce(f64::min).unwrap_or(1.0);
         let last = ticks.iter().copied().reduce(f64::max).unwrap_or(1.0);
         // Some room at both ends; more if there is but one count.
-        let room = if last > first { (last / first).powf(0.08) } else { 2.0 };
+        let room = if last > first {
+            (last / first).powf(0.08)
+        } else {
+            2.0
+        };
         Axis {
             log: true,
             from: first / room,
@@ -108,7 +117,9 @@ impl Axis {
 fn nice(step: f64) -> f64 {
     let power = 10f64.powf(step.log10().floor());
     let digits = step / power;
-    let nice = [1.0, 2.0, 5.0].into_iter().find(|nice| digits <= *nice + 1e-9);
+    let nice = [1.0, 2.0, 5.0]
+        .into_iter()
+        .find(|nice| digits <= *nice + 1e-9);
     nice.unwrap_or(10.0) * power
 }
 
@@ -137,8 +148,14 @@ mod tests {
 
     #[test]
     fn a_linear_axis_begins_at_0_and_has_round_marks() {
-        assert_eq!(ticks(&Scale::Linear, &[3.0, 9.3]), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
-        assert_eq!(ticks(&Scale::Linear, &[]), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
+        assert_eq!(
+            ticks(&Scale::Linear, &[3.0, 9.3]),
+            [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]
+        );
+        assert_eq!(
+            ticks(&Scale::Linear, &[]),
+            [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]
+        );
         let below = ticks(&Scale::Linear, &[-12.0, 30.0]);
         assert_eq!((below[0], below[below.len() - 1]), (-20.0, 30.0));
     }
@@ -147,14 +164,20 @@ mod tests {
     fn a_logarithmic_axis_reaches_beyond_its_figures() {
         assert_eq!(ticks(&Scale::Log, &[3.0, 15.0]), [2.0, 5.0, 10.0, 20.0]);
         assert_eq!(ticks(&Scale::Log, &[10.0]), [5.0, 10.0, 20.0]);
-        assert_eq!(ticks(&Scale::Log, &[0.0, 1.5, 4000.0]), [1.0, 10.0, 100.0, 1000.0]);
+        assert_eq!(
+            ticks(&Scale::Log, &[0.0, 1.5, 4000.0]),
+            [1.0, 10.0, 100.0, 1000.0]
+        );
         assert!(ticks(&Scale::Log, &[]).len() >= 2);
     }
 
     #[test]
     fn figures_are_placed_along_the_axis() {
         let linear = Axis::fit(&Scale::Linear, [10.0].into_iter());
-        assert_eq!((linear.place(0.0), linear.place(5.0), linear.place(99.0)), (0.0, 0.5, 1.0));
+        assert_eq!(
+            (linear.place(0.0), linear.place(5.0), linear.place(99.0)),
+            (0.0, 0.5, 1.0)
+        );
         let log = Axis::fit(&Scale::Log, [2.0, 40.0].into_iter());
         assert!((log.place(7.07) - 0.5).abs() < 0.01, "{log:?}");
         let counts = Axis::fit(&Scale::Counts(vec![4]), std::iter::empty());

@@ -2,9 +2,7 @@
 
 use super::axis::{Axis, Scale, tick_text};
 use super::font::Font;
-use super::scene::{
-    Anchor, Color, Dash, GREY, GRID, INK, Marker, Point, Scene, Stroke, WHITE,
-};
+use super::scene::{Anchor, Color, Dash, GREY, GRID, INK, Marker, Point, Scene, Stroke, WHITE};
 
 /// Sizes in pixels.
 const PANEL_WIDTH: f32 = 330.0;
@@ -110,7 +108,9 @@ impl Chart {
 
     fn legend_width(&self, font: &Font) -> f32 {
         let widths = self.legend.iter();
-        widths.map(|(_, text)| SAMPLE + GAP + font.width(text, TEXT)).sum()
+        widths
+            .map(|(_, text)| SAMPLE + GAP + font.width(text, TEXT))
+            .sum()
     }
 
     fn draw_legend(&self, scene: &mut Scene, font: &Font) {
@@ -203,20 +203,36 @@ impl Panel {
         for tick in &frame.x.ticks {
             let (x, _) = frame.place(*tick, 1.0);
             scene.line(vec![(x, frame.top), (x, bottom)], Stroke::solid(GRID, 1.0));
-            scene.line(vec![(x, bottom), (x, bottom + 4.0)], Stroke::solid(INK, 1.0));
+            scene.line(
+                vec![(x, bottom), (x, bottom + 4.0)],
+                Stroke::solid(INK, 1.0),
+            );
             let at = (x, bottom + 18.0);
             scene.text(at, &tick_text(*tick), SMALL, INK, Anchor::Middle);
         }
         if frame.y.ticks.first().is_some_and(|tick| *tick < 0.0) {
             let (_, zero) = frame.place(1.0, 0.0);
-            scene.line(vec![(frame.left, zero), (right, zero)], Stroke::solid(GREY, 1.2));
+            scene.line(
+                vec![(frame.left, zero), (right, zero)],
+                Stroke::solid(GREY, 1.2),
+            );
         }
-        let corner = vec![(frame.left, frame.top), (frame.left, bottom), (right, bottom)];
+        let corner = vec![
+            (frame.left, frame.top),
+            (frame.left, bottom),
+            (right, bottom),
+        ];
         scene.line(corner, Stroke::solid(INK, 1.2));
         let middle = frame.left + PANEL_WIDTH / 2.0;
         let title = (frame.left, frame.top - 12.0);
         scene.text(title, &self.title, 13.0, INK, Anchor::Start);
-        scene.text((middle, bottom + 38.0), &self.x_label, TEXT, INK, Anchor::Middle);
+        scene.text(
+            (middle, bottom + 38.0),
+            &self.x_label,
+            TEXT,
+            INK,
+            Anchor::Middle,
+        );
         let side = (frame.left - 48.0, frame.top + PANEL_HEIGHT / 2.0);
         scene.upright_text(side, &self.y_label, TEXT, INK);
     }
@@ -306,17 +322,30 @@ mod tests {
             .shapes
             .iter()
             .filter_map(|shape| match shape {
-                Shape::Text { text, at: (x, y), .. } => {
+                Shape::Text {
+                    text, at: (x, y), ..
+                } => {
                     assert!((0.0..scene.width).contains(x) && (0.0..scene.height).contains(y));
                     Some(text.as_str())
                 }
                 _ => None,
             })
             .collect();
-        for word in ["Throughput", "medians", "push", "noop", "workers", "tasks/s", "a note"] {
+        for word in [
+            "Throughput",
+            "medians",
+            "push",
+            "noop",
+            "workers",
+            "tasks/s",
+            "a note",
+        ] {
             assert!(texts.contains(&word), "{word}");
         }
-        let markers = scene.shapes.iter().filter(|shape| matches!(shape, Shape::Circle { .. }));
+        let markers = scene
+            .shapes
+            .iter()
+            .filter(|shape| matches!(shape, Shape::Circle { .. }));
         assert_eq!(markers.count(), 2 * 2 + 1);
     }
 }

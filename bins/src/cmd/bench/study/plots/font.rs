@@ -97,7 +97,8 @@ impl OutlineBuilder for Pen {
 
     fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
         let left = self.left;
-        self.path.cubic_to(left + x1, y1, left + x2, y2, left + x, y);
+        self.path
+            .cubic_to(left + x1, y1, left + x2, y2, left + x, y);
     }
 
     fn close(&mut self) {
@@ -127,6 +128,9 @@ mod tests {
         assert!(at(Anchor::Start, false).left() >= 100.0);
         assert!(at(Anchor::End, false).right() <= 100.0);
         assert!(at(Anchor::Start, true).bottom() <= 50.0);
-        assert!(font.outline(" ", 12.0, (0.0, 0.0), Anchor::Start, false).is_none());
+        assert!(
+            font.outline(" ", 12.0, (0.0, 0.0), Anchor::Start, false)
+                .is_none()
+        );
     }
 }

@@ -64,7 +64,10 @@ impl Canvas {
                 color,
                 anchor,
                 upright,
-            } => self.fill(self.font.outline(text, *size, *at, *anchor, *upright), *color),
+            } => self.fill(
+                self.font.outline(text, *size, *at, *anchor, *upright),
+                *color,
+            ),
         }
     }
 
@@ -143,7 +146,13 @@ mod tests {
         assert_eq!(solid, 160 * 4);
         scene.shapes.clear();
         let dash = Dash::Dashed;
-        scene.line(line, Stroke { dash, ..Stroke::solid(INK, 2.0) });
+        scene.line(
+            line,
+            Stroke {
+                dash,
+                ..Stroke::solid(INK, 2.0)
+            },
+        );
         assert!((1..solid).contains(&dark(&scene)));
         scene.shapes.clear();
         scene.text((50.0, 40.0), "tasks/s", 14.0, INK, Anchor::Middle);

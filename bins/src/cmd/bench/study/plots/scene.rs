@@ -133,7 +133,10 @@ impl Scene {
     /// A marker around a point.
     pub fn marker(&mut self, marker: Marker, (x, y): Point, color: Color, filled: bool) {
         let fill = if filled { color } else { WHITE };
-        let stroke = Stroke::solid(if filled { WHITE } else { color }, if filled { 0.8 } else { 1.6 });
+        let stroke = Stroke::solid(
+            if filled { WHITE } else { color },
+            if filled { 0.8 } else { 1.6 },
+        );
         let corners: &[Point] = match marker {
             Marker::Circle => {
                 self.shapes.push(Shape::Circle {

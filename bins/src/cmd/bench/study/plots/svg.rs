@@ -125,7 +125,10 @@ mod tests {
         };
         scene.text((1.0, 2.0), "<script>", 12.0, INK, Anchor::End);
         let svg = render(&scene);
-        assert!(svg.contains("<title>a &lt;b&gt; &amp; &quot;c&quot;</title>"), "{svg}");
+        assert!(
+            svg.contains("<title>a &lt;b&gt; &amp; &quot;c&quot;</title>"),
+            "{svg}"
+        );
         assert!(svg.contains(">&lt;script&gt;</text>"), "{svg}");
         assert!(svg.contains("text-anchor=\"end\""), "{svg}");
     }

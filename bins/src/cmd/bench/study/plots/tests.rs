@@ -11,7 +11,13 @@ fn names(study: &Study) -> Vec<&'static str> {
 #[test]
 fn there_is_a_plot_for_everything_that_was_measured() {
     let mut study = study(|_, _, _, _| 10);
-    let all = ["throughput", "latency", "distribution", "weak-scaling", "overhead"];
+    let all = [
+        "throughput",
+        "latency",
+        "distribution",
+        "weak-scaling",
+        "overhead",
+    ];
     assert_eq!(names(&study), all);
     study.setting.scalings = vec![Scaling::Strong];
     assert!(!names(&study).contains(&"weak-scaling"));
@@ -26,8 +32,15 @@ fn every_plot_names_its_modes_and_can_be_written() {
     let study = study(|_, _, workers, _| 40 / u64::from(workers));
     for plot in draw(&study).unwrap() {
         let svg = plot.svg();
-        assert!(svg.contains(">pull</text>") && svg.contains(">push</text>"), "{svg}");
-        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{}: {svg}", plot.name);
+        assert!(
+            svg.contains(">pull</text>") && svg.contains(">push</text>"),
+            "{svg}"
+        );
+        assert!(
+            !svg.contains("NaN") && !svg.contains("inf"),
+            "{}: {svg}",
+            plot.name
+        );
         assert!(plot.png().unwrap().starts_with(b"\x89PNG"), "{}", plot.name);
     }
 }
@@ -55,7 +68,11 @@ fn a_distribution_ends_at_all_of_the_tasks() {
 fn figures_that_are_far_apart_are_drawn_by_their_logarithms() {
     let of = |figures: &[f64]| {
         let figures = figures.iter().map(|y| Figure::plain(1.0, *y)).collect();
-        let series = [Series { style: style(Mode::Push), figures, marked: 1 }];
+        let series = [Series {
+            style: style(Mode::Push),
+            figures,
+            marked: 1,
+        }];
         spread_out(&Scale::Linear, &series)
     };
     assert_eq!(of(&[1.0, 20.0]), Scale::Linear);

@@ -2,10 +2,11 @@
 
 use mpcsfaas_core::store::op::Mode;
 
+use super::super::course::counted;
 use super::super::outcome::{Cell, Key, Study};
 use super::super::plan::{Pacing, Scaling};
 use super::super::statistics::Spread;
-use super::{counted, from_to, short};
+use super::tables::{from_to, short};
 
 /// A throughput that falls by this factor when workers are added is told.
 const FALL: f64 = 1.5;
@@ -53,12 +54,20 @@ pub(super) fn find<'a>(
 pub(super) fn anomalies(study: &Study) -> Vec<String> {
     let mut found = Vec::new();
     let cells = || study.cells.iter();
-    named(&mut found, cells().filter_map(|cell| incomplete(study, cell)).collect());
+    named(
+        &mut found,
+        cells().filter_map(|cell| incomplete(study, cell)).collect(),
+    );
     named(&mut found, falls(study));
     named(&mut found, cells().filter_map(uneven).collect());
     named(&mut found, cells().filter_map(long_tail).collect());
     named(&mut found, cells().filter_map(too_efficient).collect());
-    named(&mut found, cells().filter_map(|cell| faster_than_local(study, cell)).collect());
+    named(
+        &mut found,
+        cells()
+            .filter_map(|cell| faster_than_local(study, cell))
+            .collect(),
+    );
     if study.machine.was_busy()
         && let Some(load) = study.machine.load_before
     {
@@ -75,7 +84,9 @@ fn named(found: &mut Vec<String>, mut kind: Vec<String>) {
     kind.truncate(NAMED);
     found.append(&mut kind);
     if more > 0 {
-        found.push(format!("{more} more of the kind before; the tables have them."));
+        found.push(format!(
+            "{more} more of the kind before; the tables have them."
+        ));
     }
 }
 
@@ -163,7 +174,9 @@ fn long_tail(cell: &Cell) -> Option<String> {
 }
 
 fn too_efficient(cell: &Cell) -> Option<String> {
-    let percent = cell.efficiency_percent.filter(|percent| *percent > TOO_EFFICIENT)?;
+    let percent = cell
+        .efficiency_percent
+        .filter(|percent| *percent > TOO_EFFICIENT)?;
     Some(format!(
         "{}: an efficiency of {percent:.0} %. So the fewest workers were measured at a bad moment, \
          or more workers did something besides sharing the work.",
@@ -225,8 +238,13 @@ pub(super) fn of_scaling(study: &Study) -> Vec<String> {
         return Vec::new();
     }
     let most = study.setting.workers.last();
-    let weak = study.cells.iter().filter(|cell| cell.key.scaling == Scaling::Weak);
-    let last: Vec<&Cell> = weak.filter(|cell| Some(&cell.key.workers) == most).collect();
+    let weak = study
+        .cells
+        .iter()
+        .filter(|cell| cell.key.scaling == Scaling::Weak);
+    let last: Vec<&Cell> = weak
+        .filter(|cell| Some(&cell.key.workers) == most)
+        .collect();
     let parts: Vec<f64> = last.iter().map(|cell| 100.0 * paused_part(cell)).collect();
     let Some(cell) = last.first().filter(|cell| cell.pauses_s > 0.0) else {
         return Vec::new();
@@ -244,9 +262,16 @@ pub(super) fn of_scaling(study: &Study) -> Vec<String> {
 /// What goes to the way, and not into computing.
 pub(super) fn of_cost(study: &Study) -> Vec<String> {
     let mut sentences = Vec::new();
-    for &mode in study.setting.modes.iter().filter(|mode| **mode != Mode::Local) {
+    for &mode in study
+        .setting
+        .modes
+        .iter()
+        .filter(|mode| **mode != Mode::Local)
+    {
         let cells = study.cells.iter().filter(|cell| cell.key.mode == mode);
-        let over: Vec<f64> = cells.filter_map(|cell| cell.latency_over_local_ms).collect();
+        let over: Vec<f64> = cells
+            .filter_map(|cell| cell.latency_over_local_ms)
+            .collect();
         if !over.is_empty() {
             sentences.push(format!(
                 "{}: the mean latency is {} ms over that of local mode.",
@@ -277,7 +302,10 @@ pub(super) fn recommendations(study: &Study) -> Vec<String> {
 
 fn other_pacing(study: &Study) -> Option<String> {
     let parts = study.cells.iter().map(paused_part);
-    let (paused, all) = (parts.filter(|part| *part >= PAUSED).count(), study.cells.len());
+    let (paused, all) = (
+        parts.filter(|part| *part >= PAUSED).count(),
+        study.cells.len(),
+    );
     (paused > 0).then(|| {
         format!(
             "To compare modes and worker counts, measure with --pacing burst or open as well: in \
@@ -333,8 +361,13 @@ fn enough_workers(study: &Study, workload: &str) -> Vec<String> {
         let cells: Vec<&Cell> = workers
             .filter_map(|count| find(study, *mode, workload, Scaling::Strong, *count))
             .collect();
-        let best = cells.iter().map(|cell| cell.throughput.median).reduce(f64::max)?;
-        let mut good = cells.iter().filter(|cell| cell.throughput.median >= AS_GOOD * best);
+        let best = cells
+            .iter()
+            .map(|cell| cell.throughput.median)
+            .reduce(f64::max)?;
+        let mut good = cells
+            .iter()
+            .filter(|cell| cell.throughput.median >= AS_GOOD * best);
         let fewest = good.next()?;
         let last = cells.last()?;
         (fewest.key.workers < last.key.workers).then(|| {
@@ -354,7 +387,10 @@ fn enough_workers(study: &Study, workload: &str) -> Vec<String> {
 
 /// Where the way takes longer than the work, with the fewest workers.
 fn larger_tasks(study: &Study, workload: &str) -> Option<String> {
-    let ratios = study.cells.iter().filter(|cell| cell.key.workload == workload);
+    let ratios = study
+        .cells
+        .iter()
+        .filter(|cell| cell.key.workload == workload);
     let ratios: Vec<f64> = ratios.filter_map(|cell| cell.communication_ratio).collect();
     let least = ratios.iter().copied().reduce(f64::min)?;
     (least > 1.0).then(|| {

@@ -1,8 +1,8 @@
 //! What the figures cannot say, and why.
 
+use super::super::course::counted;
 use super::super::outcome::Study;
 use super::super::plan::{Pacing, Scaling};
-use super::counted;
 
 /// Fewer tasks than this in a run, and its 99th percentile is its slowest task.
 const FOR_A_P99: u32 = 100;
@@ -38,7 +38,10 @@ fn one_machine(study: &Study) -> String {
     let most = study.setting.workers.last().copied().unwrap_or(1);
     let processes = most.saturating_mul(study.setting.processes);
     let on = match study.machine.processors {
-        Some(processors) => format!(" on {}", counted(u32::try_from(processors).unwrap_or(u32::MAX), "processor")),
+        Some(processors) => format!(
+            " on {}",
+            counted(u32::try_from(processors).unwrap_or(u32::MAX), "processor")
+        ),
         None => String::new(),
     };
     format!(

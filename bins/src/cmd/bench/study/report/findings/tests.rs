@@ -36,11 +36,13 @@ fn a_collapse_is_told_with_its_factor() {
 #[test]
 fn rounds_that_overlap_are_no_collapse() {
     // The medians differ by 2, but one round of the later setting was as good.
-    let study = study(|mode, scaling, workers, round| match (mode, scaling, workers, round) {
-        (Mode::Push, Scaling::Strong, 4, 1) => 20,
-        (Mode::Push, Scaling::Strong, 4, _) => 40,
-        (_, _, workers, _) => 40 / u64::from(workers),
-    });
+    let study = study(
+        |mode, scaling, workers, round| match (mode, scaling, workers, round) {
+            (Mode::Push, Scaling::Strong, 4, 1) => 20,
+            (Mode::Push, Scaling::Strong, 4, _) => 40,
+            (_, _, workers, _) => 40 / u64::from(workers),
+        },
+    );
     let found = anomalies(&study);
     assert!(!found.iter().any(|one| one.contains("fell")), "{found:#?}");
     one(&found, "the rounds differ, from 25.0 to 50.0 tasks/s");
@@ -53,7 +55,10 @@ fn tasks_that_were_not_done_are_counted() {
     study.runs[0].unfinished = 1;
     let study = of_runs(study.runs);
     let told = one(&anomalies(&study), "were completed");
-    assert!(told.contains("96.7 %") && told.contains("1 did not end in time"), "{told}");
+    assert!(
+        told.contains("96.7 %") && told.contains("1 did not end in time"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -64,7 +69,10 @@ fn a_mode_that_beats_local_is_odd() {
     });
     let found = anomalies(&study);
     assert_eq!(found.len(), 6, "{found:#?}");
-    assert!(found[0].starts_with("pull, cpu, weak scaling, 1 worker: 50.0 tasks/s"), "{found:#?}");
+    assert!(
+        found[0].starts_with("pull, cpu, weak scaling, 1 worker: 50.0 tasks/s"),
+        "{found:#?}"
+    );
 }
 
 #[test]
@@ -90,7 +98,10 @@ fn a_mode_is_recommended_if_every_round_says_so() {
         (Mode::Local, _) => 20,
         _ => 30,
     });
-    one(&recommendations(&overlapping), "throughput does not decide between local and");
+    one(
+        &recommendations(&overlapping),
+        "throughput does not decide between local and",
+    );
 
     let mut once = faster;
     once.setting.rounds = 1;
@@ -104,9 +115,15 @@ fn workers_that_add_nothing_are_told() {
         (_, workers) => 40 / u64::from(workers),
     });
     let told = one(&recommendations(&study), "not worth it");
-    assert!(told.starts_with("cpu in push mode: 2 workers did 50.0 of at most 50.0"), "{told}");
+    assert!(
+        told.starts_with("cpu in push mode: 2 workers did 50.0 of at most 50.0"),
+        "{told}"
+    );
     let told = recommendations(&ideal());
-    assert!(!told.iter().any(|one| one.contains("not worth it")), "{told:#?}");
+    assert!(
+        !told.iter().any(|one| one.contains("not worth it")),
+        "{told:#?}"
+    );
 }
 
 #[test]
@@ -115,7 +132,10 @@ fn larger_tasks_are_recommended_where_the_way_is_longer_than_the_work() {
     one(&recommendations(&ideal()), "put several into one task");
     let quick = study(|_, _, _, _| 3);
     let told = recommendations(&quick);
-    assert!(!told.iter().any(|one| one.contains("put several")), "{told:#?}");
+    assert!(
+        !told.iter().any(|one| one.contains("put several")),
+        "{told:#?}"
+    );
 }
 
 #[test]
@@ -129,7 +149,10 @@ fn pauses_of_the_client_are_told_as_such() {
     let mut paused = of_runs(study.runs);
     paused.setting.pacing = Pacing::Original;
     assert!(of_scaling(&paused)[0].contains("That is 75.0 % of the completion"));
-    one(&recommendations(&paused), "in 18 of 18 settings the client's own pauses");
+    one(
+        &recommendations(&paused),
+        "in 18 of 18 settings the client's own pauses",
+    );
 }
 
 #[test]
