@@ -19,6 +19,9 @@ pub struct StoreArgs {
         default_value = "redis://127.0.0.1:6379/0"
     )]
     pub redis: String,
+    /// The queue shard: platforms of different shards do not see each other's tasks.
+    #[arg(long, value_name = "NAME", default_value = "q0", hide = true)]
+    pub shard: String,
 }
 
 impl StoreArgs {
@@ -29,6 +32,7 @@ impl StoreArgs {
     pub fn open(&self, hears: Hears) -> Result<StoreHandle, BadUrl> {
         let mut config = RedisConfig::new(&self.redis)?;
         config.hears = hears;
+        config.shard.clone_from(&self.shard);
         let store = redis::open(config);
         tokio::spawn(log_link(store.clone()));
         Ok(store)

@@ -176,7 +176,10 @@ async fn run(command: Command) -> ExitCode {
             let ended = cmd::demo::run(args).await;
             return ended.unwrap_or_else(|error| fail_with(error.exit_code(), &error));
         }
-        Command::Bench(args) => cmd::bench::run(args).await.map_err(Box::from),
+        Command::Bench(args) => {
+            let ended = cmd::bench::run(args).await;
+            return ended.unwrap_or_else(|error| fail_with(error.exit_code(), &error));
+        }
         Command::Sim(_) | Command::InternalReaper => Ok(()),
     };
     match result {

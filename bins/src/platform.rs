@@ -170,7 +170,7 @@ impl Platform {
 }
 
 /// Two ports that are free now.
-fn free_ports() -> io::Result<(u16, u16)> {
+pub fn free_ports() -> io::Result<(u16, u16)> {
     // Both are taken before either is let go, so they differ.
     let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let (first, second) = (bind()?, bind()?);
@@ -184,6 +184,22 @@ fn up(
     python: &Path,
     log: &Path,
 ) -> io::Result<Child> {
+    own_command("up", log)?
+        .args(["--mode", shape.mode.as_str()])
+        .args(["--workers", &shape.workers.to_string()])
+        .args(["--processes", &shape.processes.to_string()])
+        .args(["--port", &port.to_string()])
+        .args(["--zmq-port", &zmq_port.to_string()])
+        .arg("--data")
+        .arg(directory)
+        .arg("--python")
+        .arg(python)
+        .spawn()
+}
+
+/// A subcommand of this program as a child process that logs to a file. It ends with this process:
+/// whoever starts it holds the other end of its standard input.
+pub fn own_command(subcommand: &str, log: &Path) -> io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     // What is not said here is to be the default, and not what the caller's environment says for
     // platforms of his own. Only how much is logged is his to say.
@@ -194,23 +210,14 @@ fn up(
         }
     }
     command
-        .args(["up", "--with-parent", "--log-format", "text"])
-        .args(["--mode", shape.mode.as_str()])
-        .args(["--workers", &shape.workers.to_string()])
-        .args(["--processes", &shape.processes.to_string()])
-        .args(["--port", &port.to_string()])
-        .args(["--zmq-port", &zmq_port.to_string()])
-        .arg("--data")
-        .arg(directory)
-        .arg("--python")
-        .arg(python)
+        .args([subcommand, "--with-parent", "--log-format", "text"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(File::create(log)?)
         // In a group of its own: what Ctrl-C does is for this process to say.
         .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
+        .kill_on_drop(true);
+    Ok(command)
 }
 
 /// Asks until the answer is that tasks can run. Says meanwhile what is missing.

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
+use mpcsfaas_core::task::Versions;
 use mpcsfaas_transport_real::python::environment::{self, EnvironmentError};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -24,13 +25,14 @@ macro_rules! sources {
 }
 
 /// The client's files, each with its text.
-const SOURCES: [(&str, &str); 9] = sources![
+const SOURCES: [(&str, &str); 10] = sources![
     "__init__.py",
     "_collector.py",
     "_courier.py",
     "_demo.py",
     "_pickling.py",
     "_run.py",
+    "_study.py",
     "_wire.py",
     "client.py",
     "errors.py",
@@ -111,15 +113,31 @@ impl PythonClient {
         &self.python
     }
 
+    /// Its versions.
+    ///
+    /// # Errors
+    /// [`ClientError::Python`].
+    pub async fn versions(&self) -> Result<Versions, ClientError> {
+        Ok(environment::check_client(&self.python).await?)
+    }
+
     /// A driver that is to work against `target`. Its arguments and its standard error are still to
     /// be set; [`Driver::start`] does the rest.
     pub fn command(&self, module: &str, target: &Target) -> Command {
-        let mut command = Command::new(&self.python);
+        let mut command = self.offline(module);
         command
-            .args(["-c", START, module, "--url", &target.to_string()])
-            .env("PYTHONPATH", with(&self.sources, "PYTHONPATH"))
+            .args(["--url", &target.to_string()])
             // What this program itself asks goes straight to the gateway, so this does, too.
             .env("no_proxy", without_proxy(target.host(), proxy_exceptions()));
+        command
+    }
+
+    /// The same for a driver that needs no platform.
+    pub fn offline(&self, module: &str) -> Command {
+        let mut command = Command::new(&self.python);
+        command
+            .args(["-c", START, module])
+            .env("PYTHONPATH", with(&self.sources, "PYTHONPATH"));
         command
     }
 }

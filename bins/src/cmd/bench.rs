@@ -1,5 +1,8 @@
 //! `mpcsfaas bench`: measures a running platform.
 
+mod study;
+
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -24,6 +27,13 @@ enum Kind {
     /// Each connection submits a task, waits for its result and submits the next. Ends with 1 if
     /// a task failed or gave a wrong result.
     Load(LoadArgs),
+    /// Evaluate the platform: all modes, worker counts and workloads, with a report and plots.
+    ///
+    /// Starts platforms of its own on private ports, measures how they scale (weakly: tasks grow
+    /// with the workers; strongly: they do not), and writes study.json, study.md and plots. Ends
+    /// with 0 if every task was done, 1 if not, 2 if an argument or a file has to be put right.
+    /// After Ctrl-C what was measured until then is kept.
+    Study(study::StudyArgs),
 }
 
 #[derive(Debug, Args)]
@@ -54,6 +64,9 @@ pub enum BenchError {
     /// The run was given up.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The study was given up.
+    #[error(transparent)]
+    Study(#[from] study::StudyError),
     /// Tasks failed, so the figures describe something else.
     #[error("{failed} of {tasks} tasks failed or gave a wrong result")]
     Failures {
@@ -64,12 +77,29 @@ pub enum BenchError {
     },
 }
 
+impl BenchError {
+    /// What the process ends with.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            BenchError::Study(error) => error.exit_code(),
+            BenchError::Load(_) | BenchError::Failures { .. } => super::FAILED,
+        }
+    }
+}
+
 /// Carries out `mpcsfaas bench`.
 ///
 /// # Errors
-/// [`BenchError::Failures`] after the report was printed, [`BenchError::Load`] without one.
-pub async fn run(args: BenchArgs) -> Result<(), BenchError> {
-    let Kind::Load(args) = args.kind;
+/// [`BenchError::Failures`] after the report was printed, [`BenchError::Load`] without one, and
+/// [`BenchError::Study`].
+pub async fn run(args: BenchArgs) -> Result<ExitCode, BenchError> {
+    match args.kind {
+        Kind::Load(args) => measure_load(args).await.map(|()| ExitCode::SUCCESS),
+        Kind::Study(args) => Ok(study::run(args).await?),
+    }
+}
+
+async fn measure_load(args: LoadArgs) -> Result<(), BenchError> {
     let target = Target::from_url(&args.url).map_err(LoadError::from)?;
     let function_id = load::register(&target, "len", load::NOOP_FUNCTION).await?;
     let report = load::closed_loop(Config {

@@ -55,6 +55,9 @@ pub struct DispatcherArgs {
     #[arg(long, value_name = "N", env = "MPCSFAAS_MAX_CONNECTIONS", default_value_t = 4096,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_connections: u32,
+    /// End at once when standard input ends: the parent holds its other end.
+    #[arg(long, hide = true)]
+    with_parent: bool,
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
@@ -108,6 +111,9 @@ pub enum DispatcherError {
 /// See [`DispatcherError`].
 pub async fn run(args: DispatcherArgs) -> Result<(), DispatcherError> {
     let shutdown = shutdown::listen().map_err(DispatcherError::Signals)?;
+    if args.with_parent {
+        shutdown::end_with_parent();
+    }
     let store = args.store.open(Hears::Doorbell)?;
     let mut config = config(args.mode.into());
     config.json_credit = args.json_credit;

@@ -15,6 +15,9 @@ use crate::shutdown::{self, Shutdown};
 /// Arguments of `mpcsfaas gateway`.
 #[derive(Debug, Args)]
 pub struct GatewayArgs {
+    /// End at once when standard input ends: the parent holds its other end.
+    #[arg(long, hide = true)]
+    with_parent: bool,
     #[command(flatten)]
     address: AddressArgs,
     #[command(flatten)]
@@ -64,6 +67,9 @@ pub enum GatewayError {
 /// See [`GatewayError`].
 pub async fn run(args: GatewayArgs) -> Result<(), GatewayError> {
     let shutdown = shutdown::listen().map_err(GatewayError::Signals)?;
+    if args.with_parent {
+        shutdown::end_with_parent();
+    }
     let store = args.store.open(Hears::All)?;
     let listener = listen(&args.address).await?;
     serve_on(listener, store, shutdown).await;

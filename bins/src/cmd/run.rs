@@ -58,9 +58,11 @@ pub struct RunArgs {
 
 /// A function in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct FunctionPath {
-    file: PathBuf,
-    function: String,
+pub struct FunctionPath {
+    /// The file.
+    pub file: PathBuf,
+    /// Its name there, which may have dots in it.
+    pub function: String,
 }
 
 /// Why an argument of the command line is none.
@@ -80,7 +82,11 @@ pub enum ArgumentError {
     NotSeconds,
 }
 
-fn function_path(text: &str) -> Result<FunctionPath, ArgumentError> {
+/// Reads `FILE.py:FUNCTION`.
+///
+/// # Errors
+/// [`ArgumentError::FunctionPath`].
+pub fn function_path(text: &str) -> Result<FunctionPath, ArgumentError> {
     let (file, function) = text.rsplit_once(':').ok_or(ArgumentError::FunctionPath)?;
     let word = |part: &str| {
         part.chars().all(|c| c.is_alphanumeric() || c == '_')
