@@ -76,7 +76,7 @@ def test_all_tasks_end_under_attack(platform: Platform, client: Client, ledger: 
     assert "declared dead" not in dispatcher.log()
 
 
-@pytest.mark.xdist_group("latency")
+@pytest.mark.alone
 def test_latency_and_memory_under_attack(platform: Platform, client: Client) -> None:
     """In turns, so that whatever else this machine does strikes both alike."""
     dispatcher = start(platform, "push")
