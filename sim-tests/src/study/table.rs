@@ -15,7 +15,7 @@ pub const GOAL: f64 = 0.95;
 /// The rows in aligned columns, at most 120 wide, and what they come to.
 pub fn text(rows: &[Row]) -> String {
     let mut text = format!(
-        "{:<5} {:<4} {:>7} {:>7} {:>8} {:>11} {:>9} {:>9} {:>9} {:>9} {:>6} {:>6} {:>5} {:>6} {:>6}\n",
+        "{:<5} {:<4} {:>7} {:>7} {:>8} {:>10} {:>9} {:>9} {:>9} {:>9} {:>6} {:>6} {:>5} {:>6} {:>6}\n",
         "",
         "",
         "link",
@@ -88,7 +88,7 @@ impl Row {
         // Writing into a string does not fail.
         let _ = writeln!(
             text,
-            "{:<5} {:<4} {:>7} {:>7} {:>8} {:>11.2} {:>9.0} {:>9.2} {:>9.2} {:>9.2} {:>6.1} {:>6} {:>5.2} {:>6.2} {:>6}",
+            "{:<5} {:<4} {:>7} {:>7} {:>8} {:>10.2} {:>9.0} {:>9.2} {:>9.2} {:>9.2} {:>6.1} {:>6} {:>5.2} {:>6.2} {:>6}",
             workload.name(),
             flow_name(flow),
             write_time(latency),

@@ -77,9 +77,9 @@ fn efficiency_is_measured_by_the_fewest_workers_of_the_same_condition() {
         rows.iter().map(|row| row.efficiency).collect::<Vec<_>>()
     );
     assert!(rows[3].efficiency < 1.0, "{:?}", rows[3]);
-    let text = text(&rows);
+    let text = text(&[rows[2].clone(), rows[0].clone()]);
     assert!(
-        text.contains("noop push 1ms, 5 a worker: 95 % or more up to"),
+        text.contains("noop push 1ms, 5 a worker: 95 % or more up to 4 of 4 workers\n"),
         "{text}"
     );
 }
