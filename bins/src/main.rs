@@ -105,7 +105,7 @@ enum Command {
     /// Starts a whole platform of its own for each mode, with a store in a temporary directory and
     /// on ports that are free, and leaves nothing behind. Ends with 0 if every result was right.
     Demo(cmd::demo::DemoArgs),
-    /// Measure a running platform.
+    /// Measure a platform.
     Bench(cmd::bench::BenchArgs),
     /// Run the platform in a simulated world, in which anything may go wrong, and judge it.
     ///
@@ -176,7 +176,10 @@ async fn run(command: Command) -> ExitCode {
             let ended = cmd::demo::run(args).await;
             return ended.unwrap_or_else(|error| fail_with(error.exit_code(), &error));
         }
-        Command::Bench(args) => cmd::bench::run(args).await.map_err(Box::from),
+        Command::Bench(args) => {
+            let ended = cmd::bench::run(args).await;
+            return ended.unwrap_or_else(|error| fail_with(error.exit_code(), &error));
+        }
         Command::Sim(_) | Command::InternalReaper => Ok(()),
     };
     match result {

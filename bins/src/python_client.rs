@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
 use mpcsfaas_transport_real::python::environment::{self, EnvironmentError};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -24,10 +26,11 @@ macro_rules! sources {
 }
 
 /// The client's files, each with its text.
-const SOURCES: [(&str, &str); 6] = sources![
+const SOURCES: [(&str, &str); 7] = sources![
     "__init__.py",
     "_demo.py",
     "_pickling.py",
+    "_profile.py",
     "_run.py",
     "client.py",
     "errors.py",
@@ -37,12 +40,14 @@ const SOURCES: [(&str, &str); 6] = sources![
 /// process, and then the driver ends, too. Nothing in the working directory stands in for what the
 /// client imports.
 const START: &str = r#"
-import os, runpy, sys, threading
+import os, runpy, signal, sys, threading
 lifeline, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
 os.dup2(nothing, 0)
 def end_with_parent():
     while os.read(lifeline, 4096):
         pass
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
 threading.Thread(target=end_with_parent, daemon=True).start()
 sys.path[:] = [place for place in sys.path if place]
@@ -111,12 +116,20 @@ impl PythonClient {
     /// A driver that is to work against `target`. Its arguments and its standard error are still to
     /// be set; [`Driver::start`] does the rest.
     pub fn command(&self, module: &str, target: &Target) -> Command {
-        let mut command = Command::new(&self.python);
+        let mut command = self.command_without_platform(module);
         command
-            .args(["-c", START, module, "--url", &target.to_string()])
-            .env("PYTHONPATH", with(&self.sources, "PYTHONPATH"))
+            .args(["--url", &target.to_string()])
             // What this program itself asks goes straight to the gateway, so this does, too.
             .env("no_proxy", without_proxy(target.host(), proxy_exceptions()));
+        command
+    }
+
+    /// A driver that needs no platform.
+    pub fn command_without_platform(&self, module: &str) -> Command {
+        let mut command = Command::new(&self.python);
+        command
+            .args(["-c", START, module])
+            .env("PYTHONPATH", with(&self.sources, "PYTHONPATH"));
         command
     }
 }
@@ -237,6 +250,19 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Kills it at once, with all that it has started and that is still in its process group.
+    ///
+    /// # Errors
+    /// [`ClientError::Read`].
+    pub async fn kill(&mut self) -> Result<ExitStatus, ClientError> {
+        // Until it has been waited for, its number is nobody else's.
+        if let Some(pid) = self.child.id() {
+            // An error says that there is nobody left.
+            let _ = killpg(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
+        }
+        self.ended().await
     }
 
     /// Waits until the driver has ended.

@@ -58,9 +58,24 @@ pub struct RunArgs {
 
 /// A function in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct FunctionPath {
-    file: PathBuf,
-    function: String,
+pub struct FunctionPath {
+    /// The file.
+    pub file: PathBuf,
+    /// The function's name, which may have dots in it.
+    pub function: String,
+}
+
+impl FunctionPath {
+    /// Whether the file can be read: what Python would say later, and less plainly.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn readable(&self) -> io::Result<()> {
+        match std::fs::File::open(&self.file)?.metadata()?.is_dir() {
+            true => Err(io::ErrorKind::IsADirectory.into()),
+            false => Ok(()),
+        }
+    }
 }
 
 /// Why an argument of the command line is none.
@@ -80,7 +95,11 @@ pub enum ArgumentError {
     NotSeconds,
 }
 
-fn function_path(text: &str) -> Result<FunctionPath, ArgumentError> {
+/// `FILE.py:FUNCTION`.
+///
+/// # Errors
+/// It is not that.
+pub fn function_path(text: &str) -> Result<FunctionPath, ArgumentError> {
     let (file, function) = text.rsplit_once(':').ok_or(ArgumentError::FunctionPath)?;
     let word = |part: &str| {
         part.chars().all(|c| c.is_alphanumeric() || c == '_')
@@ -246,18 +265,10 @@ enum Event {
 /// See [`RunError`].
 pub async fn run(args: RunArgs) -> Result<ExitCode, RunError> {
     let shutdown = shutdown::listen().map_err(RunError::Signals)?;
-    // What Python would say later, and less plainly.
-    let file = &args.function.file;
-    std::fs::File::open(file)
-        .and_then(|file| file.metadata())
-        .and_then(|about| match about.is_dir() {
-            true => Err(io::ErrorKind::IsADirectory.into()),
-            false => Ok(()),
-        })
-        .map_err(|source| RunError::File {
-            file: file.clone(),
-            source,
-        })?;
+    args.function.readable().map_err(|source| RunError::File {
+        file: args.function.file.clone(),
+        source,
+    })?;
     let reached: Result<Result<IgnoredAny, Refusal>, _> =
         args.url.ask(Method::GET, "/healthz", ANSWER_LIMIT).await;
     reached.map_err(RunError::Unreachable)?.ok();
