@@ -35,7 +35,7 @@ use tokio::task::JoinSet;
 
 pub use self::batches::closed_batches;
 pub use self::client::MAX_BATCH;
-pub use self::figures::{Figures, Times};
+pub use self::figures::Times;
 pub use self::open::{OpenReport, Pace, open_loop};
 pub use self::verdict::Verdict;
 use crate::api::{ApiError, Connection, Refusal, Target};

@@ -126,6 +126,11 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
+/// Does nothing for a while: how long is what is tested, and nothing is waited for in this way.
+async fn still(length: Duration) {
+    let _ = tokio::time::timeout(length, std::future::pending::<()>()).await;
+}
+
 impl Shared {
     /// The answer, or `None` to hang up.
     async fn answer(&self, line: &str, body: &Value) -> Option<(u16, Value)> {
@@ -136,11 +141,14 @@ impl Shared {
         }
         if let Some(asked) = line.strip_prefix("GET /result/") {
             let (id, _) = asked.split_once("?wait=1 ").unwrap();
-            let state = self.state(id.parse().unwrap())?;
-            return Some((
-                200,
-                state.unwrap_or(json!({"status": "RUNNING", "result": ""})),
-            ));
+            let state = match self.state(id.parse().unwrap())? {
+                Some(state) => state,
+                None => {
+                    still(Duration::from_secs(1)).await;
+                    json!({"status": "RUNNING", "result": ""})
+                }
+            };
+            return Some((200, state));
         }
         if !self.behaviour.batches {
             return Some((404, json!({"detail": "Not Found"})));
@@ -170,8 +178,7 @@ impl Shared {
             && number == at
         {
             let _still = self.moving.write().await;
-            // Its length is what is tested; nothing is waited for in this way.
-            let _ = tokio::time::timeout(length, std::future::pending::<()>()).await;
+            still(length).await;
         }
         let id = Uuid::from_u128(u128::from(number));
         match (self.behaviour.end)(number) {

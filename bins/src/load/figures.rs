@@ -88,6 +88,7 @@ impl Times {
     }
 
     /// How many.
+    #[cfg(test)]
     pub fn count(&self) -> u64 {
         self.0.len()
     }
@@ -95,11 +96,6 @@ impl Times {
     /// What the fraction `quantile` (0 to 1) stayed below, in milliseconds.
     pub fn ms(&self, quantile: f64) -> f64 {
         self.0.value_at_quantile(quantile) as f64 / 1e3
-    }
-
-    /// The longest, in milliseconds.
-    pub fn max_ms(&self) -> f64 {
-        self.ms(1.0)
     }
 
     /// Their histogram.
@@ -198,6 +194,7 @@ impl Figures {
     }
 
     /// Tasks of which the end is known, and those that were given up.
+    #[cfg(test)]
     pub fn tasks(&self) -> u64 {
         self.completed + self.failed()
     }
@@ -246,8 +243,8 @@ mod tests {
         figures.ended(began, &[right, refused, refused]);
         assert_eq!((figures.completed, figures.failed()), (1, 2));
         assert_eq!(figures.latency.count(), 1);
-        assert!((figures.latency.max_ms() - 310.0).abs() < 1.0);
-        assert!((figures.service.max_ms() - 10.0).abs() < 0.1);
+        assert!((figures.latency.ms(1.0) - 310.0).abs() < 1.0);
+        assert!((figures.service.ms(1.0) - 10.0).abs() < 0.1);
     }
 
     #[test]

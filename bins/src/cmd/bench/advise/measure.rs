@@ -21,7 +21,7 @@ use crate::shutdown::Shutdown;
 const LENGTH: Duration = Duration::from_secs(1);
 
 /// The most tasks of one measurement.
-const MOST_TASKS: f64 = 5_000.0;
+const MOST_TASKS: f64 = 10_000.0;
 
 /// Callers at a time, where the platform is to be busy: more than it needs for each process.
 const CALLERS: u32 = 16;
@@ -29,12 +29,8 @@ const CALLERS: u32 = 16;
 /// The sizes of batches that are tried.
 const BATCHES: [u64; 4] = [4, 16, 64, 256];
 
-/// Of longer tasks nothing is won by submitting several at once.
+/// A function that takes no longer is called more often.
 const SHORT: Duration = Duration::from_millis(50);
-
-/// What a guess of the platform's own pace is, in tasks a second: it decides how many tasks are
-/// measured, and nothing else.
-const GUESSED_PACE: f64 = 2_000.0;
 
 /// The figures of one platform.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -146,23 +142,32 @@ impl Laboratory<'_> {
             right(report.map_err(broken)?)
         };
         let callers = CALLERS.max(2 * processes);
-        // Every process has the function before anything is measured.
-        run(callers, u64::from(2 * processes)).await?;
-        let alone = run(1, self.tasks(1)).await?;
-        let busy = run(callers, self.tasks(processes)).await?;
+        let short = self.profile.seconds() < SHORT.as_secs_f64();
+        // Every process has the function before anything is measured, and how many tasks a
+        // measurement needs is known.
+        let (many, few) = if short {
+            (4 * callers, 5)
+        } else {
+            (processes, 1)
+        };
+        let many = run(callers, u64::from(many)).await?.tasks_per_second();
+        let few = run(1, few).await?.tasks_per_second();
+        let alone = run(1, tasks_for(few, 1)).await?;
+        let busy = run(callers, tasks_for(many, processes)).await?;
+        let mut reached = busy.tasks_per_second();
         let mut batches = Vec::new();
-        if Duration::from_secs_f64(self.profile.seconds()) < SHORT {
-            for size in BATCHES {
-                // Enough batches for two callers, so that one is under way while another is made.
-                let tasks = self.tasks(processes).max(4 * size);
-                match load::closed_batches(config(2, tasks), size).await {
-                    Ok(report) => batches.push(Batches {
-                        size,
-                        tasks_per_s: right(report)?.tasks_per_second(),
-                    }),
-                    Err(LoadError::NoBatch) => break,
-                    Err(error) => return Err(broken(error)),
+        // Of longer tasks nothing is won by submitting several at once.
+        for size in BATCHES.into_iter().filter(|_| short) {
+            // Enough batches for two callers, so that one is under way while another is made.
+            let tasks = tasks_for(reached, processes).max(4 * size);
+            match load::closed_batches(config(2, tasks), size).await {
+                Ok(report) => {
+                    let tasks_per_s = right(report)?.tasks_per_second();
+                    reached = reached.max(tasks_per_s);
+                    batches.push(Batches { size, tasks_per_s });
                 }
+                Err(LoadError::NoBatch) => break,
+                Err(error) => return Err(broken(error)),
             }
         }
         Ok(Measured {
@@ -172,15 +177,6 @@ impl Laboratory<'_> {
             tasks_per_s: busy.tasks_per_second(),
             batches,
         })
-    }
-
-    /// How many tasks take about as long as a measurement is to take.
-    fn tasks(&self, processes: u32) -> u64 {
-        let pace = (f64::from(processes) / self.profile.seconds()).min(GUESSED_PACE);
-        let fewest = f64::from(processes.max(2));
-        (pace * LENGTH.as_secs_f64())
-            .clamp(fewest, MOST_TASKS.max(fewest))
-            .ceil() as u64
     }
 
     /// One task, to learn why it fails if it does: workers see other files and modules than the
@@ -240,5 +236,24 @@ impl Laboratory<'_> {
             mode,
             failure: details.error.unwrap_or_default(),
         })
+    }
+}
+
+/// How many tasks take about as long as a measurement is to take, at so many a second.
+fn tasks_for(tasks_per_s: f64, fewest: u32) -> u64 {
+    let fewest = f64::from(fewest);
+    let tasks = tasks_per_s * LENGTH.as_secs_f64();
+    tasks.clamp(fewest, MOST_TASKS.max(fewest)).ceil() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_measurement_has_as_many_tasks_as_its_time_allows() {
+        assert_eq!(tasks_for(1_234.5, 2), 1_235);
+        assert_eq!(tasks_for(0.1, 2), 2);
+        assert_eq!(tasks_for(1e9, 2), 10_000);
     }
 }

@@ -47,7 +47,7 @@ impl Report {
             "mpcsfaas up --mode {} --workers 1 --processes {processes}",
             best.mode.as_str()
         );
-        let worth = rules::worth(&profile, best);
+        let worth = rules::worth(&profile, measured.iter().chain(&one));
         let measured = measured.into_iter().chain(one).collect();
         Some(Report {
             profile,

@@ -197,7 +197,7 @@ fn items(profile: &Profile, processors: u32, processes: u32, tasks_per_s: f64) -
         (1, String::new())
     } else {
         let overhead = occupied - work;
-        let value = (overhead * WORK / (1.0 - WORK) / work).ceil() as u64;
+        let value = two_digits(overhead * WORK / (1.0 - WORK) / work);
         let more = format!(
             "; with {value} items in one task it would be {:.0} %",
             WORK * 100.0
@@ -216,14 +216,27 @@ fn items(profile: &Profile, processors: u32, processes: u32, tasks_per_s: f64) -
     }
 }
 
+/// The number that is meant, rounded up: more digits would say more than the figures do.
+fn two_digits(number: f64) -> u64 {
+    let mut unit = 1.0;
+    while number / unit >= 100.0 {
+        unit *= 10.0;
+    }
+    // What is a whole number but for rounding stays one.
+    ((number / unit - 1e-6).ceil() * unit).max(2.0) as u64
+}
+
 /// Whether the platform is worth its way for this function, in one sentence.
-pub(super) fn worth(profile: &Profile, best: &Measured) -> String {
+pub(super) fn worth<'a>(
+    profile: &Profile,
+    measured: impl IntoIterator<Item = &'a Measured>,
+) -> String {
     let direct = 1.0 / profile.seconds().max(f64::EPSILON);
-    let platform = best
-        .batches
-        .iter()
-        .map(|batches| batches.tasks_per_s)
-        .fold(best.tasks_per_s, f64::max);
+    let reached = |measured: &Measured| {
+        let batches = measured.batches.iter().map(|batches| batches.tasks_per_s);
+        batches.fold(measured.tasks_per_s, f64::max)
+    };
+    let platform = measured.into_iter().map(reached).fold(0.0, f64::max);
     match platform > direct {
         true => format!(
             "The platform does {}/s of it; one Python process that calls it in a loop does {}/s.",

@@ -134,6 +134,11 @@ fn short_work_is_to_be_done_several_items_at_a_time() {
     let said = "40 us of work in the 400 us that a task takes of a process, which is 10 %";
     assert!(why.starts_with(said), "{why}");
 
+    assert_eq!(
+        [0.1, 9.0, 80.2, 481.3, 12_345.0].map(two_digits),
+        [2, 9, 81, 490, 13_000]
+    );
+
     let long = measured(Mode::Push, 2, 101.0, 19.0);
     let advice = settings(&profile(100_000.0, 1.0), 2, &long, None);
     assert_eq!(setting(&advice, "items_per_task").unwrap(), "1");
@@ -142,12 +147,12 @@ fn short_work_is_to_be_done_several_items_at_a_time() {
 #[test]
 fn what_is_faster_without_a_platform_is_told() {
     let busy = measured(Mode::Push, 2, 0.6, 5_000.0);
-    let told = worth(&profile(40.0, 1.0), &busy);
+    let told = worth(&profile(40.0, 1.0), [&busy]);
     assert!(
         told.starts_with("One Python process that calls it in a loop does 25000/s"),
         "{told}"
     );
-    let told = worth(&profile(1_000.0, 1.0), &busy);
+    let told = worth(&profile(1_000.0, 1.0), [&busy]);
     assert!(told.starts_with("The platform does 5000/s"), "{told}");
 }
 
