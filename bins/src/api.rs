@@ -184,12 +184,33 @@ impl Connection {
         path: &str,
         body: Bytes,
     ) -> Result<Result<T, Refusal>, ApiError> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, self.host.clone())
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .body(Full::new(body))?;
+        let uri = path.parse::<Uri>().map_err(hyper::http::Error::from)?;
+        let (status, body) = self.exchange(method, uri, body).await?;
+        if status.is_success() {
+            Ok(Ok(serde_json::from_slice(&body)?))
+        } else {
+            let body = String::from_utf8_lossy(&body).into_owned();
+            Ok(Err(Refusal { status, body }))
+        }
+    }
+
+    /// One request and its whole answer as it came, whatever its status: for whoever has a path at
+    /// hand that costs nothing to make, or wants to read the body in place.
+    ///
+    /// # Errors
+    /// [`ApiError::Http`]. The connection is of no more use then, nor when this was given up.
+    pub async fn exchange(
+        &mut self,
+        method: Method,
+        uri: Uri,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), ApiError> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.host.clone());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let requests = &mut self.requests;
         let whole = async move {
             requests.ready().await?;
@@ -198,16 +219,19 @@ impl Connection {
             let body = answer.into_body().collect().await?.to_bytes();
             Ok::<_, hyper::Error>((status, body))
         };
-        let (status, body) = tokio::select! {
+        tokio::select! {
             biased;
-            answered = whole => answered?,
+            answered = whole => Ok(answered?),
             never = drive(&mut self.open) => match never {},
-        };
-        if status.is_success() {
-            Ok(Ok(serde_json::from_slice(&body)?))
-        } else {
-            let body = String::from_utf8_lossy(&body).into_owned();
-            Ok(Err(Refusal { status, body }))
+        }
+    }
+
+    /// Waits until the gateway closes the connection, which it does with one that nobody uses. May
+    /// be given up.
+    pub async fn closed(&mut self) {
+        if let Some(open) = &mut self.open {
+            let _whyever = open.await;
+            self.open = None;
         }
     }
 }

@@ -105,7 +105,7 @@ enum Command {
     /// Starts a whole platform of its own for each mode, with a store in a temporary directory and
     /// on ports that are free, and leaves nothing behind. Ends with 0 if every result was right.
     Demo(cmd::demo::DemoArgs),
-    /// Measure a running platform.
+    /// Measure a platform.
     Bench(cmd::bench::BenchArgs),
     /// Run the platform in a simulated world, in which anything may go wrong, and judge it.
     ///

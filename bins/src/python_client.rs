@@ -10,6 +10,8 @@ use std::process::{ExitStatus, Stdio};
 
 use mpcsfaas_core::task::Versions;
 use mpcsfaas_transport_real::python::environment::{self, EnvironmentError};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -25,12 +27,13 @@ macro_rules! sources {
 }
 
 /// The client's files, each with its text.
-const SOURCES: [(&str, &str); 10] = sources![
+const SOURCES: [(&str, &str); 11] = sources![
     "__init__.py",
     "_collector.py",
     "_courier.py",
     "_demo.py",
     "_pickling.py",
+    "_profile.py",
     "_run.py",
     "_study.py",
     "_wire.py",
@@ -42,12 +45,14 @@ const SOURCES: [(&str, &str); 10] = sources![
 /// process, and then the driver ends, too. Nothing in the working directory stands in for what the
 /// client imports.
 const START: &str = r#"
-import os, runpy, sys, threading
+import os, runpy, signal, sys, threading
 lifeline, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
 os.dup2(nothing, 0)
 def end_with_parent():
     while os.read(lifeline, 4096):
         pass
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
 threading.Thread(target=end_with_parent, daemon=True).start()
 sys.path[:] = [place for place in sys.path if place]
@@ -258,6 +263,19 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Kills it at once, with all that it has started and that is still in its process group.
+    ///
+    /// # Errors
+    /// [`ClientError::Read`].
+    pub async fn kill(&mut self) -> Result<ExitStatus, ClientError> {
+        // Until it has been waited for, its number is nobody else's.
+        if let Some(pid) = self.child.id() {
+            // An error says that there is nobody left.
+            let _ = killpg(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
+        }
+        self.ended().await
     }
 
     /// Waits until the driver has ended.

@@ -61,8 +61,21 @@ pub struct RunArgs {
 pub struct FunctionPath {
     /// The file.
     pub file: PathBuf,
-    /// Its name there, which may have dots in it.
+    /// The function's name, which may have dots in it.
     pub function: String,
+}
+
+impl FunctionPath {
+    /// Whether the file can be read: what Python would say later, and less plainly.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn readable(&self) -> io::Result<()> {
+        match std::fs::File::open(&self.file)?.metadata()?.is_dir() {
+            true => Err(io::ErrorKind::IsADirectory.into()),
+            false => Ok(()),
+        }
+    }
 }
 
 /// Why an argument of the command line is none.
@@ -252,18 +265,10 @@ enum Event {
 /// See [`RunError`].
 pub async fn run(args: RunArgs) -> Result<ExitCode, RunError> {
     let shutdown = shutdown::listen().map_err(RunError::Signals)?;
-    // What Python would say later, and less plainly.
-    let file = &args.function.file;
-    std::fs::File::open(file)
-        .and_then(|file| file.metadata())
-        .and_then(|about| match about.is_dir() {
-            true => Err(io::ErrorKind::IsADirectory.into()),
-            false => Ok(()),
-        })
-        .map_err(|source| RunError::File {
-            file: file.clone(),
-            source,
-        })?;
+    args.function.readable().map_err(|source| RunError::File {
+        file: args.function.file.clone(),
+        source,
+    })?;
     let reached: Result<Result<IgnoredAny, Refusal>, _> =
         args.url.ask(Method::GET, "/healthz", ANSWER_LIMIT).await;
     reached.map_err(RunError::Unreachable)?.ok();

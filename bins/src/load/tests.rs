@@ -95,7 +95,7 @@ async fn serve(mut stream: TcpStream, submitted: Arc<AtomicU64>, end: End) {
 }
 
 /// The first line and the JSON body of one request; `None` when the client has gone.
-async fn read_request(stream: &mut TcpStream) -> Option<(String, serde_json::Value)> {
+pub(super) async fn read_request(stream: &mut TcpStream) -> Option<(String, serde_json::Value)> {
     let mut seen = Vec::new();
     while !seen.ends_with(b"\r\n\r\n") {
         seen.push(stream.read_u8().await.ok()?);

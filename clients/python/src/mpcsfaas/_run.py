@@ -96,10 +96,10 @@ def load(file: Path) -> types.ModuleType:
     return module
 
 
-def own_traceback(error: BaseException) -> str:
-    """The traceback without the frames of this file."""
+def own_traceback(error: BaseException, driver: str = __file__) -> str:
+    """The traceback without the frames of a driver, which are the first ones."""
     frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+    while frames is not None and frames.tb_frame.f_code.co_filename == driver:
         frames = frames.tb_next
     return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
 

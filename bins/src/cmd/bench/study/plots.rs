@@ -403,6 +403,10 @@ impl Figures<'_> {
             pick,
             &[style],
         );
+        // What may be below 0 elsewhere is not shown by its logarithm here.
+        for panel in &mut chart.panels {
+            panel.y = Scale::Linear;
+        }
         chart.legend = self.legend(|mode| mode != Mode::Local);
         Some(chart)
     }

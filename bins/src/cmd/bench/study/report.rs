@@ -130,8 +130,9 @@ impl Report<'_> {
                 continue;
             }
             text.push_str(&self.mode_table(&cells));
+            text.push('\n');
             for sentence in findings::of_mode(self.study, mode) {
-                let _ = write!(text, "\n{sentence}\n");
+                let _ = writeln!(text, "- {sentence}");
             }
         }
         text.push_str(&self.beside_published());

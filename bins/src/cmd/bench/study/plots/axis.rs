@@ -24,6 +24,11 @@ pub struct Axis {
 /// About so many marks.
 const TICKS: f64 = 5.0;
 
+/// Where marks of a logarithmic axis may be, and where they may be if its ends are closer than this.
+const COARSE: [f64; 3] = [1.0, 2.0, 5.0];
+const FINE: [f64; 11] = [1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0];
+const NARROW: f64 = 4.0;
+
 /// More marks than this on a logarithmic axis, and only powers of 10 are left.
 const MOST_LOG_TICKS: usize = 7;
 
@@ -40,12 +45,20 @@ impl Axis {
     fn linear(figures: impl Iterator<Item = f64> + Clone) -> Axis {
         let least = figures.clone().fold(0.0, f64::min);
         let most = figures.fold(0.0, f64::max);
-        let span = if most > least { most - least } else { 1.0 };
-        let step = nice(span / TICKS);
-        let (first, last) = (
-            (least / step).floor(),
-            (least.max(most) / step).ceil().max(1.0),
-        );
+        let most = if most > least { most } else { least + 1.0 };
+        let step = nice((most - least) / TICKS);
+        // A marker on the edge would be drawn half outside.
+        let room = step / 10.0;
+        let first = if least < 0.0 {
+            ((least - room) / step).floor()
+        } else {
+            0.0
+        };
+        let last = if most > 0.0 {
+            ((most + room) / step).ceil()
+        } else {
+            0.0
+        };
         let count = (last - first).round() as i32;
         Axis {
             log: false,
@@ -60,15 +73,17 @@ impl Axis {
     fn log(figures: impl Iterator<Item = f64> + Clone) -> Axis {
         let least = figures.clone().reduce(f64::min).unwrap_or(1.0);
         let most = figures.reduce(f64::max).unwrap_or(10.0);
-        let mut steps = Vec::new();
-        let lowest = least.log10().floor() as i32;
-        let highest = most.log10().ceil() as i32;
-        for power in lowest..=highest {
-            for digit in [1.0, 2.0, 5.0] {
-                steps.push(digit * 10f64.powi(power));
-            }
-        }
-        // A figure on the edge would be drawn half outside.
+        let digits: &[f64] = if most / least < NARROW {
+            &FINE
+        } else {
+            &COARSE
+        };
+        let lowest = least.log10().floor() as i32 - 1;
+        let highest = most.log10().ceil() as i32 + 1;
+        let powers = lowest..=highest;
+        let steps: Vec<f64> = powers
+            .flat_map(|power| digits.iter().map(move |digit| digit * 10f64.powi(power)))
+            .collect();
         let (below, above) = (least * 0.999, most * 1.001);
         let from = steps.iter().rposition(|step| *step <= below).unwrap_or(0);
         let to = steps.iter().position(|step| *step >= above);
@@ -152,18 +167,24 @@ mod tests {
             ticks(&Scale::Linear, &[3.0, 9.3]),
             [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]
         );
-        assert_eq!(
-            ticks(&Scale::Linear, &[]),
-            [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]
-        );
+        assert_eq!(ticks(&Scale::Linear, &[10.0]).last(), Some(&12.0));
+        assert_eq!(ticks(&Scale::Linear, &[]).len(), 7);
         let below = ticks(&Scale::Linear, &[-12.0, 30.0]);
-        assert_eq!((below[0], below[below.len() - 1]), (-20.0, 30.0));
+        assert_eq!((below[0], below[below.len() - 1]), (-20.0, 40.0));
     }
 
     #[test]
     fn a_logarithmic_axis_reaches_beyond_its_figures() {
         assert_eq!(ticks(&Scale::Log, &[3.0, 15.0]), [2.0, 5.0, 10.0, 20.0]);
-        assert_eq!(ticks(&Scale::Log, &[10.0]), [5.0, 10.0, 20.0]);
+        assert_eq!(
+            ticks(&Scale::Log, &[10.0, 90.0]),
+            [5.0, 10.0, 20.0, 50.0, 100.0]
+        );
+        let narrow = ticks(&Scale::Log, &[102.0, 150.0]);
+        assert_eq!(
+            (narrow[0], narrow.len(), narrow[3].round()),
+            (100.0, 4, 160.0)
+        );
         assert_eq!(
             ticks(&Scale::Log, &[0.0, 1.5, 4000.0]),
             [1.0, 10.0, 100.0, 1000.0]
@@ -173,13 +194,13 @@ mod tests {
 
     #[test]
     fn figures_are_placed_along_the_axis() {
-        let linear = Axis::fit(&Scale::Linear, [10.0].into_iter());
+        let linear = Axis::fit(&Scale::Linear, [9.5].into_iter());
         assert_eq!(
             (linear.place(0.0), linear.place(5.0), linear.place(99.0)),
             (0.0, 0.5, 1.0)
         );
-        let log = Axis::fit(&Scale::Log, [2.0, 40.0].into_iter());
-        assert!((log.place(7.07) - 0.5).abs() < 0.01, "{log:?}");
+        let log = Axis::fit(&Scale::Log, [2.1, 40.0].into_iter());
+        assert!((log.place(10.0) - 0.5).abs() < 0.01, "{log:?}");
         let counts = Axis::fit(&Scale::Counts(vec![4]), std::iter::empty());
         assert!((counts.place(4.0) - 0.5).abs() < 1e-6);
         let counts = Axis::fit(&Scale::Counts(vec![1, 2, 4]), std::iter::empty());

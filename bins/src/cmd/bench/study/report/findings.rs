@@ -21,6 +21,9 @@ const TAIL_MS: f64 = 50.0;
 /// An efficiency over this, in percent, is more than scaling can give.
 const TOO_EFFICIENT: f64 = 120.0;
 
+/// A throughput that is so many times that of local mode is told.
+const FASTER: f64 = 1.2;
+
 /// The part of the best throughput that is as good as all of it.
 const AS_GOOD: f64 = 0.9;
 
@@ -34,7 +37,7 @@ const NAMED: usize = 8;
 pub(super) const LOOKED_FOR: &str = "Looked for: tasks that were not completed; throughput that \
     fell by a factor of 1.5 or more when workers were added; rounds of one setting that differ by a \
     factor of 2 or more; a 99th percentile of 10 medians and 50 ms or more; an efficiency over \
-    120 %; a mode that was faster than local mode; a machine with other work.";
+    120 %; a mode that did 1.2 times as much as local mode or more, in every round; a machine with other work.";
 
 /// The cell of a setting.
 pub(super) fn find<'a>(
@@ -126,16 +129,29 @@ fn falls(study: &Study) -> Vec<String> {
         let (from, to) = (before.throughput, cell.throughput);
         (from.median >= FALL * to.median && from.apart_from(&to)).then(|| {
             format!(
-                "{}: throughput fell from {} to {} tasks/s, by a factor of {:.1}, from {} on.",
+                "{}: throughput fell from {} to {} tasks/s, by a factor of {:.1}, from {} on.{}",
                 place(&cell.key),
                 short(from.median),
                 short(to.median),
                 from.median / to.median.max(f64::EPSILON),
-                counted(before.key.workers, "worker")
+                counted(before.key.workers, "worker"),
+                longer_pauses(before, cell)
             )
         })
     };
     study.cells.iter().filter_map(fall).collect()
+}
+
+/// What the client itself did to a completion that grew.
+fn longer_pauses(before: &Cell, cell: &Cell) -> String {
+    let pauses = cell.pauses_s - before.pauses_s;
+    if pauses <= 0.0 {
+        return String::new();
+    }
+    format!(
+        " The completion grew by {:.2} s, of which the client's own pauses are {pauses:.2} s.",
+        cell.completion_s.median - before.completion_s.median
+    )
 }
 
 /// The same with the next smaller number of workers.
@@ -188,7 +204,8 @@ fn faster_than_local(study: &Study, cell: &Cell) -> Option<String> {
     let key = &cell.key;
     let local = find(study, Mode::Local, &key.workload, key.scaling, key.workers)?;
     let faster = key.mode != Mode::Local
-        && cell.throughput.median > local.throughput.median
+        && cell.rounds > 1
+        && cell.throughput.median >= FASTER * local.throughput.median
         && cell.throughput.apart_from(&local.throughput);
     faster.then(|| {
         format!(

@@ -34,6 +34,22 @@ fn a_collapse_is_told_with_its_factor() {
 }
 
 #[test]
+fn a_fall_that_is_the_clients_own_is_told_as_such() {
+    let mut study = study(|_, scaling, workers, _| match scaling {
+        Scaling::Weak => 10 * u64::from(workers),
+        Scaling::Strong => 10,
+    });
+    for row in &mut study.runs {
+        row.pauses_s = f64::from(row.key.workers - 1);
+    }
+    let told = anomalies(&of_runs(study.runs));
+    assert!(
+        told[0].ends_with("grew by 0.30 s, of which the client's own pauses are 1.00 s."),
+        "{told:#?}"
+    );
+}
+
+#[test]
 fn rounds_that_overlap_are_no_collapse() {
     // The medians differ by 2, but one round of the later setting was as good.
     let study = study(

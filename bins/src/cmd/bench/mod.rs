@@ -1,0 +1,85 @@
+//! `mpcsfaas bench`: measures the platform. Each kind of measurement has a file.
+
+mod advise;
+mod load;
+mod study;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use thiserror::Error;
+
+use self::advise::{AdviseArgs, AdviseError};
+use self::load::{BenchLoadError, LoadArgs};
+use self::study::{StudyArgs, StudyError};
+
+/// Arguments of `mpcsfaas bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    kind: Kind,
+}
+
+#[derive(Debug, Subcommand)]
+enum Kind {
+    /// Run many no-op tasks through a running platform and report throughput and latency.
+    ///
+    /// Without --rate, each connection submits a task, waits for its result and submits the next.
+    /// With --rate, tasks are submitted when they are due, whatever became of those before, and a
+    /// task's latency counts from when it was due. Ends with 1 if a task failed or gave a wrong
+    /// result.
+    Load(LoadArgs),
+    /// Measure a Python function of a file, and recommend how to run it.
+    ///
+    /// Calls the function by itself, then runs it through each mode on a private platform, and says
+    /// for each setting what to take and which figure says so. Starts all it needs on ports that are
+    /// free, with stores in a temporary directory, and leaves nothing behind. Takes half a minute,
+    /// or longer if the function does. Ends with 1 if the function fails, 2 if the file or an
+    /// argument has to be put right.
+    Advise(AdviseArgs),
+    /// Evaluate the platform: all modes, worker counts and workloads, with a report and plots.
+    ///
+    /// Starts platforms of its own on private ports, measures how they scale (weakly: tasks grow
+    /// with the workers; strongly: they do not), and writes study.json, study.md and plots. Ends
+    /// with 0 if every task was done, 1 if not, 2 if an argument or a file has to be put right.
+    /// After Ctrl-C what was measured until then is kept.
+    Study(StudyArgs),
+}
+
+/// Why a measurement is none.
+#[derive(Debug, Error)]
+pub enum BenchError {
+    /// `bench load`.
+    #[error(transparent)]
+    Load(#[from] BenchLoadError),
+    /// `bench advise`.
+    #[error(transparent)]
+    Advise(#[from] AdviseError),
+    /// `bench study`.
+    #[error(transparent)]
+    Study(#[from] StudyError),
+}
+
+impl BenchError {
+    /// What the process ends with.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            BenchError::Load(_) => super::FAILED,
+            BenchError::Advise(error) => error.exit_code(),
+            BenchError::Study(error) => error.exit_code(),
+        }
+    }
+}
+
+/// Carries out `mpcsfaas bench`.
+///
+/// # Errors
+/// See [`BenchError`].
+pub async fn run(args: BenchArgs) -> Result<ExitCode, BenchError> {
+    match args.kind {
+        Kind::Load(args) => load::run(args).await?,
+        Kind::Advise(args) => advise::run(args).await?,
+        Kind::Study(args) => return Ok(study::run(args).await?),
+    }
+    Ok(ExitCode::SUCCESS)
+}
