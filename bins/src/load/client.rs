@@ -313,14 +313,10 @@ pub async fn probe(config: &Config) -> Result<(), LoadError> {
     match probed {
         Ok(()) => Ok(()),
         Err(Halt::Api(error)) => Err(LoadError::Api(error)),
-        Err(Halt::Refused(Refusal { status, .. }))
-            if matches!(
-                status,
-                StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED
-            ) =>
-        {
-            Err(LoadError::NoBatch)
-        }
+        Err(Halt::Refused(Refusal {
+            status: StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED,
+            ..
+        })) => Err(LoadError::NoBatch),
         Err(Halt::Refused(refusal)) => Err(LoadError::Refused(refusal)),
         Err(Halt::TimedOut) => Err(LoadError::Stuck {
             task: "of one batch".to_owned(),
