@@ -20,6 +20,9 @@ use crate::shutdown::Shutdown;
 /// Every measurement has so many tasks that it takes about this long.
 const LENGTH: Duration = Duration::from_secs(1);
 
+/// In so many parts, of which the differences say how far a figure can be trusted.
+const ROUNDS: usize = 3;
+
 /// The most tasks of one measurement.
 const MOST_TASKS: f64 = 10_000.0;
 
@@ -41,8 +44,11 @@ pub(super) struct Measured {
     pub(super) processes: u32,
     /// What half of the tasks stayed below from submit to result, one at a time, in milliseconds.
     pub(super) alone_ms: f64,
-    /// Tasks a second that many callers got, who submit one task at a time each.
+    /// Tasks a second that many callers got, who submit one task at a time each: the median of
+    /// several rounds.
     pub(super) tasks_per_s: f64,
+    /// The slowest and the fastest round.
+    pub(super) range: (f64, f64),
     /// The same in batches, by size; empty if the platform has none, or the task is long.
     pub(super) batches: Vec<Batches>,
 }
@@ -153,8 +159,15 @@ impl Laboratory<'_> {
         let many = run(callers, u64::from(many)).await?.tasks_per_second();
         let few = run(1, few).await?.tasks_per_second();
         let alone = run(1, tasks_for(few, 1)).await?;
-        let busy = run(callers, tasks_for(many, processes)).await?;
-        let mut reached = busy.tasks_per_second();
+        let mut rounds = Vec::new();
+        for _ in 0..if short { ROUNDS } else { 1 } {
+            let tasks = tasks_for(many / ROUNDS as f64, processes);
+            rounds.push(run(callers, tasks).await?.tasks_per_second());
+        }
+        rounds.sort_by(f64::total_cmp);
+        let (slowest, fastest) = (rounds[0], rounds[rounds.len() - 1]);
+        let tasks_per_s = rounds[rounds.len() / 2];
+        let mut reached = tasks_per_s;
         let mut batches = Vec::new();
         // Of longer tasks nothing is won by submitting several at once.
         for size in BATCHES.into_iter().filter(|_| short) {
@@ -174,7 +187,8 @@ impl Laboratory<'_> {
             mode,
             processes,
             alone_ms: alone.latency_ms(0.5),
-            tasks_per_s: busy.tasks_per_second(),
+            tasks_per_s,
+            range: (slowest, fastest),
             batches,
         })
     }

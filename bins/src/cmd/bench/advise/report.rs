@@ -125,6 +125,7 @@ impl Report {
             "one by itself".to_owned(),
             "travelling / work".to_owned(),
             "tasks/s".to_owned(),
+            "in rounds".to_owned(),
         ];
         headings.extend(sizes.iter().map(|size| format!("by {size}")));
         let mut table = table(&headings);
@@ -135,6 +136,7 @@ impl Report {
                 ms(measured.alone_ms),
                 format!("{:.1}", travelling(&self.profile, measured)),
                 rate(measured.tasks_per_s),
+                format!("{} to {}", rate(measured.range.0), rate(measured.range.1)),
             ];
             row.extend(sizes.iter().map(|size| {
                 let batches = measured.batches.iter().find(|of| of.size == *size);

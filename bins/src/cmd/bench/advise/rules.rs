@@ -46,13 +46,18 @@ pub(super) fn useful_processes(profile: &Profile, processors: u32) -> u32 {
     processes.clamp(processors.clamp(1, MOST_PROCESSES), MOST_PROCESSES)
 }
 
+/// Whether one does more than the other by more than chance: the difference is not small, and even
+/// its slowest round was faster than the other's fastest.
+fn is_more(one: &Measured, other: &Measured) -> bool {
+    one.tasks_per_s > other.tasks_per_s * (1.0 + NOISE) && one.range.0 > other.range.1
+}
+
 /// The mode to take. Throughput decides, then the latency of a lone task, then what is usual.
 pub(super) fn best_mode(measured: &[Measured]) -> Option<(&Measured, String)> {
-    let most = measured.iter().map(|m| m.tasks_per_s).fold(0.0, f64::max);
-    let fast: Vec<&Measured> = measured
+    let most = measured
         .iter()
-        .filter(|m| m.tasks_per_s >= most * (1.0 - NOISE))
-        .collect();
+        .max_by(|one, other| one.tasks_per_s.total_cmp(&other.tasks_per_s))?;
+    let fast: Vec<&Measured> = measured.iter().filter(|m| !is_more(most, m)).collect();
     let least = fast.iter().map(|m| m.alone_ms).fold(f64::MAX, f64::min);
     let quick: Vec<&&Measured> = fast
         .iter()
@@ -84,11 +89,10 @@ pub(super) fn best_mode(measured: &[Measured]) -> Option<(&Measured, String)> {
         )
     } else {
         format!(
-            "{}/s and {} for a task by itself; the best are within {:.0} % of each other, and it \
-             is the usual one",
+            "{}/s and {} for a task by itself; the best differ by no more than chance, and it is the \
+             usual one",
             rate(usual.tasks_per_s),
-            ms(usual.alone_ms),
-            NOISE * 100.0
+            ms(usual.alone_ms)
         )
     };
     Some((usual, why))
@@ -124,7 +128,7 @@ fn processes<'a>(
         _ => String::new(),
     };
     match one {
-        Some(one) if many.tasks_per_s <= one.tasks_per_s * (1.0 + NOISE) => {
+        Some(one) if !is_more(many, one) => {
             let why = format!(
                 "one process does {}/s, {} do {}/s",
                 rate(one.tasks_per_s),

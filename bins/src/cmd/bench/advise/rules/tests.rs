@@ -26,6 +26,7 @@ fn measured(mode: Mode, processes: u32, alone_ms: f64, tasks_per_s: f64) -> Meas
         processes,
         alone_ms,
         tasks_per_s,
+        range: (tasks_per_s * 0.99, tasks_per_s * 1.01),
         batches: Vec::new(),
     }
 }
@@ -65,8 +66,23 @@ fn throughput_decides_the_mode_then_latency_then_custom() {
     assert!(why.starts_with("1.00 ms for a task by itself"), "{why}");
     let (mode, why) = mode_of([(Local, 1.0, 900.0), (Pull, 1.0, 890.0), (Push, 1.05, 880.0)]);
     assert_eq!(mode, Push);
-    assert!(why.contains("within 10 % of each other"), "{why}");
+    assert!(why.contains("no more than chance"), "{why}");
     assert!(best_mode(&[]).is_none());
+}
+
+#[test]
+fn rounds_that_differ_more_than_the_modes_decide_nothing() {
+    let unsteady = Measured {
+        range: (600.0, 1_200.0),
+        ..measured(Mode::Local, 2, 1.0, 1_000.0)
+    };
+    let steady = measured(Mode::Push, 2, 1.0, 800.0);
+    let (best, _) = best_mode(&[unsteady.clone(), steady.clone()])
+        .map(|(m, why)| (m.mode, why))
+        .unwrap();
+    assert_eq!(best, Mode::Push);
+    let (_, advice) = processes(&profile(38.0, 1.0), &unsteady, Some(&steady));
+    assert_eq!(advice.value, "1");
 }
 
 #[test]
