@@ -41,6 +41,9 @@ class Studies:
         study: dict[str, Any] = json.loads((self.out / "study.json").read_text())
         return study
 
+    def others(self, servers: list[int]) -> list[int]:
+        return [process.pid for process in self.platform.all_alive() if process.pid not in servers]
+
     def nothing_is_left(self) -> None:
         assert not self.platform.all_alive()
         assert not list(self.temporary.iterdir())
@@ -54,12 +57,12 @@ def studies(platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return Studies(platform, temporary)
 
 
-TINY = ["--modes", "push", "--workers", "1,2", "--processes", "1", "--tasks-per-worker", "3", "--rounds", "2"]
+TINY = ["--modes", "push", "--workers", "1,2", "--processes", "1", "--tasks-per-worker", "3"]
 
 
 @pytest.mark.parametrize("pacing", ["original", "burst", "open"])
 def test_a_tiny_study_is_whole(studies: Studies, pacing: str) -> None:
-    code, printed = studies.ends(*TINY, "--workloads", "noop", "--pacing", pacing)
+    code, printed = studies.ends(*TINY, "--rounds", "2", "--workloads", "noop", "--pacing", pacing)
     assert code == 0, printed
     study = studies.found()
     assert study["complete"] is True
@@ -100,12 +103,12 @@ def test_a_tiny_study_is_whole(studies: Studies, pacing: str) -> None:
 
 
 def test_redis_is_left_as_it_was(studies: Studies) -> None:
-    studies.platform.store()
+    server = studies.platform.store()
     url = f"redis://127.0.0.1:{studies.platform.redis_port}/0"
     with studies.platform.store_client() as redis:
         redis.set("mpcsfaas:{q0}:seq", "7")
         redis.set("function:mine", "1")
-        code, printed = studies.ends(*TINY, "--modes", "local,pull", "--workloads", "noop,cpu", "--store", url)
+        code, printed = studies.ends(*TINY, "--modes", "local,pull", "--rounds", "1", "--workloads", "noop", "--store", url)
         assert code == 0, printed
         assert sorted(redis.keys()) == [b"function:mine", b"mpcsfaas:{q0}:seq"]
         assert redis.get("mpcsfaas:{q0}:seq") == b"7"
@@ -114,8 +117,7 @@ def test_redis_is_left_as_it_was(studies: Studies) -> None:
     assert study["versions"]["redis"]
     assert {cell["latency_over_local_ms"] is None for cell in study["cells"] if cell["mode"] == "pull"} == {False}
     assert (studies.out / "overhead.png").read_bytes().startswith(PNG)
-    (server,) = studies.platform.processes[:1]
-    assert [process.pid for process in studies.platform.all_alive()] == [server.pid]
+    assert not studies.others(servers=[server.pid])
     assert not list(studies.temporary.iterdir())
 
 
@@ -190,18 +192,14 @@ def test_a_study_that_is_ended_leaves_nothing(studies: Studies, end: signal.Sign
         options += ["--store", f"redis://127.0.0.1:{studies.platform.redis_port}/0"]
     study = studies.start(*options)
     eventually("it measures", lambda: "measuring 1 worker" in study.log())
-
-    def others() -> list[int]:
-        return [process.pid for process in studies.platform.all_alive() if process.pid not in servers]
-
     study.send(end)
     if end == signal.SIGKILL:
         study.exit_code()
-        eventually("nothing is left", lambda: not others(), within=GONE_S)
+        eventually("nothing is left", lambda: not studies.others(servers), within=GONE_S)
         return
     assert study.exit_code() == 130
     assert "the platform has been stopped" in study.log()
-    assert not others()
+    assert not studies.others(servers)
     assert not list(studies.temporary.iterdir())
     if servers:
         with studies.platform.store_client() as redis:
