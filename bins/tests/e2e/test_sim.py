@@ -237,7 +237,8 @@ def test_the_shared_socket_stalls_only_where_threads_share_it() -> None:
 
 
 def test_a_study_is_what_its_seeds_say_and_ends_with_all_tasks_done() -> None:
-    small = ("study", "--workers", "4,1,4", "--latency", "1ms", "--workloads", "noop,cpu", "--modes", "push", "--seeds", "2")
+    condition = ("--latency", "1ms", "--workloads", "noop,cpu", "--modes", "push")
+    small = ("study", "--workers", "4,1,4", *condition, "--seeds", "2")
     first, again = (sim(*small, "--no-processor-time") for _ in range(2))
     assert first == again
     code, printed = first
