@@ -108,7 +108,9 @@ def test_redis_is_left_as_it_was(studies: Studies) -> None:
     with studies.platform.store_client() as redis:
         redis.set("mpcsfaas:{q0}:seq", "7")
         redis.set("function:mine", "1")
-        code, printed = studies.ends(*TINY, "--modes", "local,pull", "--rounds", "1", "--workloads", "noop", "--store", url)
+        code, printed = studies.ends(
+            *TINY, "--modes", "local,pull", "--rounds", "1", "--workloads", "noop", "--store", url
+        )
         assert code == 0, printed
         assert sorted(redis.keys()) == [b"function:mine", b"mpcsfaas:{q0}:seq"]
         assert redis.get("mpcsfaas:{q0}:seq") == b"7"

@@ -288,6 +288,7 @@ impl Figures<'_> {
                 title: format!("{}, {} scaling", workload.workload, scaling.as_str()),
                 x_label: "latency, ms".to_owned(),
                 x: Scale::Log,
+                y: Scale::Percent,
                 series: series.collect(),
                 ..self.panel("% of tasks that took no longer")
             }
@@ -341,7 +342,8 @@ impl Figures<'_> {
                     format!(
                         "{}: b = {:.2}, R² = {:.2}",
                         mode.as_str(),
-                        fit.completion.exponent,
+                        // 0 may come as -0.
+                        (fit.completion.exponent * 100.0).round() / 100.0 + 0.0,
                         fit.completion.r_squared
                     ),
                 ));

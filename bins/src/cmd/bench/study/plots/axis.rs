@@ -7,6 +7,8 @@ pub enum Scale {
     Linear,
     /// By their logarithms, between marks at 1, 2 and 5 times powers of 10.
     Log,
+    /// Evenly, from 0 to 100.
+    Percent,
     /// By their logarithms, with a mark at each of these.
     Counts(Vec<u32>),
 }
@@ -38,6 +40,12 @@ impl Axis {
         match scale {
             Scale::Linear => Axis::linear(figures),
             Scale::Log => Axis::log(figures.filter(|figure| *figure > 0.0)),
+            Scale::Percent => Axis {
+                log: false,
+                from: 0.0,
+                to: 100.0,
+                ticks: vec![0.0, 20.0, 40.0, 60.0, 80.0, 100.0],
+            },
             Scale::Counts(counts) => Axis::counts(counts),
         }
     }

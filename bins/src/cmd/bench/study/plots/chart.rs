@@ -2,7 +2,7 @@
 
 use super::axis::{Axis, Scale, tick_text};
 use super::font::Font;
-use super::scene::{Anchor, Color, Dash, GREY, GRID, INK, Marker, Point, Scene, Stroke, WHITE};
+use super::scene::{Anchor, Color, Dash, GREY, GRID, INK, Marker, Point, Scene, Stroke};
 
 /// Sizes in pixels.
 const PANEL_WIDTH: f32 = 330.0;
@@ -16,6 +16,7 @@ const HEADER: f32 = 78.0;
 const TEXT: f32 = 12.0;
 const SMALL: f32 = 11.0;
 const TITLE: f32 = 17.0;
+const NOTE: f32 = 15.0;
 
 /// How a series looks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,7 +65,7 @@ pub struct Panel {
     pub x: Scale,
     pub y: Scale,
     pub series: Vec<Series>,
-    /// Lines of text in its upper left corner.
+    /// Lines of text under its title.
     pub notes: Vec<(Color, String)>,
 }
 
@@ -83,7 +84,9 @@ impl Chart {
     pub fn scene(&self, font: &Font) -> Scene {
         let columns = self.columns.max(1);
         let rows = self.panels.len().div_ceil(columns);
-        let cell = (LEFT + PANEL_WIDTH + RIGHT, ABOVE + PANEL_HEIGHT + BELOW);
+        let notes = self.panels.iter().map(|panel| panel.notes.len()).max();
+        let above = ABOVE + notes.unwrap_or(0) as f32 * NOTE;
+        let cell = (LEFT + PANEL_WIDTH + RIGHT, above + PANEL_HEIGHT + BELOW);
         let words = [(&self.title, TITLE), (&self.subtitle, TEXT)];
         let widest = words.map(|(text, size)| font.width(text, size));
         let needed = widest.into_iter().fold(self.legend_width(font), f32::max);
@@ -100,8 +103,8 @@ impl Chart {
         for (number, panel) in self.panels.iter().enumerate() {
             let (row, column) = ((number / columns) as f32, (number % columns) as f32);
             let left = MARGIN + column * cell.0 + LEFT;
-            let top = HEADER + row * cell.1 + ABOVE;
-            panel.draw(&mut scene, font, (left, top));
+            let top = HEADER + row * cell.1 + above;
+            panel.draw(&mut scene, (left, top));
         }
         scene
     }
@@ -170,7 +173,7 @@ impl Frame {
 }
 
 impl Panel {
-    fn draw(&self, scene: &mut Scene, font: &Font, (left, top): Point) {
+    fn draw(&self, scene: &mut Scene, (left, top): Point) {
         let figures = || self.series.iter().flat_map(|series| &series.figures);
         let heights = figures().flat_map(|figure| {
             let (low, high) = figure.spread.unwrap_or((figure.y, figure.y));
@@ -186,9 +189,12 @@ impl Panel {
         for series in &self.series {
             series.draw(scene, &frame);
         }
-        for (line, (color, text)) in self.notes.iter().enumerate() {
-            let at = (frame.left + 8.0, frame.top + 17.0 + line as f32 * 15.0);
-            draw_note(scene, font, at, *color, text);
+        let first = frame.top - 8.0 - self.notes.len() as f32 * NOTE;
+        let title = (frame.left, first - 4.0);
+        scene.text(title, &self.title, 13.0, INK, Anchor::Start);
+        for (line, (color, text)) in (1_u8..).zip(&self.notes) {
+            let at = (frame.left, first + f32::from(line) * NOTE);
+            scene.text(at, text, SMALL, *color, Anchor::Start);
         }
     }
 
@@ -224,8 +230,6 @@ impl Panel {
         ];
         scene.line(corner, Stroke::solid(INK, 1.2));
         let middle = frame.left + PANEL_WIDTH / 2.0;
-        let title = (frame.left, frame.top - 12.0);
-        scene.text(title, &self.title, 13.0, INK, Anchor::Start);
         scene.text(
             (middle, bottom + 38.0),
             &self.x_label,
@@ -236,18 +240,6 @@ impl Panel {
         let side = (frame.left - 48.0, frame.top + PANEL_HEIGHT / 2.0);
         scene.upright_text(side, &self.y_label, TEXT, INK);
     }
-}
-
-/// On a ground of its own, because lines may pass behind.
-fn draw_note(scene: &mut Scene, font: &Font, (x, y): Point, color: Color, text: &str) {
-    let (right, above, below) = (x + font.width(text, SMALL) + 3.0, y - 11.0, y + 4.0);
-    let left = x - 3.0;
-    scene.shapes.push(super::scene::Shape::Polygon {
-        points: vec![(left, above), (right, above), (right, below), (left, below)],
-        fill: WHITE,
-        stroke: Stroke::solid(WHITE, 0.0),
-    });
-    scene.text((x, y), text, SMALL, color, Anchor::Start);
 }
 
 impl Series {

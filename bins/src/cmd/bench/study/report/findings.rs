@@ -194,8 +194,7 @@ fn too_efficient(cell: &Cell) -> Option<String> {
         .efficiency_percent
         .filter(|percent| *percent > TOO_EFFICIENT)?;
     Some(format!(
-        "{}: an efficiency of {percent:.0} %. So the fewest workers were measured at a bad moment, \
-         or more workers did something besides sharing the work.",
+        "{}: an efficiency of {percent:.0} %, which is more than sharing the work can give.",
         place(&cell.key)
     ))
 }
@@ -389,8 +388,8 @@ fn enough_workers(study: &Study, workload: &str) -> Vec<String> {
         let last = cells.last()?;
         (fewest.key.workers < last.key.workers).then(|| {
             format!(
-                "{workload} in {} mode: {} did {} of at most {} tasks/s; more of them were not \
-                 worth it for {}.",
+                "{workload} in {} mode: {} did {} of at most {} tasks/s; more of them gained \
+                 little for {}.",
                 mode.as_str(),
                 counted(fewest.key.workers, "worker"),
                 short(fewest.throughput.median),
@@ -402,8 +401,12 @@ fn enough_workers(study: &Study, workload: &str) -> Vec<String> {
     study.setting.modes.iter().filter_map(enough).collect()
 }
 
-/// Where the way takes longer than the work, with the fewest workers.
+/// Where the way takes longer than the work, in every setting. In a burst most of the way is the
+/// queue, which larger tasks would not shorten.
 fn larger_tasks(study: &Study, workload: &str) -> Option<String> {
+    if study.setting.pacing == Pacing::Burst {
+        return None;
+    }
     let ratios = study
         .cells
         .iter()

@@ -20,7 +20,7 @@ pub(super) fn limitations(study: &Study) -> Vec<String> {
     limits.extend(few_tasks(study));
     limits.extend(pacing(study));
     limits.push(
-        "Computation was measured in one Python that had a processor to itself; on a platform many \
+        "Computation was measured in one Python before any platform was there; on a platform many \
          share the processors, so a part of what counts as communication may be waiting for one."
             .to_owned(),
     );
@@ -88,7 +88,7 @@ fn pacing(study: &Study) -> Vec<String> {
         ],
         Pacing::Burst => vec![
             "Bursts: a task's latency has all in it that was accepted before it, so it grows with \
-             the number of tasks."
+             the number of tasks, and so does what counts as communication."
                 .to_owned(),
         ],
     }

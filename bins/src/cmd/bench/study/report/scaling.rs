@@ -84,7 +84,11 @@ impl Report<'_> {
                     fit.mode.as_str().to_owned(),
                     fit.workload.clone(),
                     format!("{:.3}", fit.completion.factor),
-                    format!("{:.2}", fit.completion.exponent),
+                    // 0 may come as -0.
+                    format!(
+                        "{:.2}",
+                        (fit.completion.exponent * 100.0).round() / 100.0 + 0.0
+                    ),
                     format!("{:.2}", fit.completion.r_squared),
                 ]
             })
