@@ -44,6 +44,15 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger(tmp_path / "executions")
 
 
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the commands of a test put what they need for a while."""
+    directory = tmp_path / "tmp"
+    directory.mkdir()
+    monkeypatch.setenv("TMPDIR", str(directory))
+    return directory
+
+
 def closing(platform: Platform) -> Iterator[Platform]:
     """Ends a platform after its tests, and shows its logs: pytest prints them if one has failed."""
     try:

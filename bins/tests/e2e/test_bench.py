@@ -73,15 +73,6 @@ class Bench:
 
 
 @pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the commands of a test put what they need for a while."""
-    directory = tmp_path / "tmp"
-    directory.mkdir()
-    monkeypatch.setenv("TMPDIR", str(directory))
-    return directory
-
-
-@pytest.fixture
 def bench(platform: Platform) -> Bench:
     return Bench(platform)
 
