@@ -4,7 +4,7 @@
 //! task. What is wrong with the shape of one item is wrong with the request; what the platform says
 //! to one task (no such function, a full queue) stands at its place in the answer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use axum::http::HeaderMap;
 use mpcsfaas_core::id::{FunctionId, TaskId};
 use mpcsfaas_core::store::op::{Submission, Submitted, TaskState};
 use mpcsfaas_core::store::{Op, Reply};
-use mpcsfaas_core::task::Options;
+use mpcsfaas_core::task::{Options, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -29,9 +29,16 @@ use super::inspect::ErrorDetails;
 use super::refuse::{echo, missing};
 use super::serve::Closing;
 use super::tasks::{Asked, ExecuteFunction, accepted, encoded};
+use super::wait::Ended;
 
 /// The most items of a request.
 const BATCH_LIMIT: usize = 1_000;
+
+/// At most so many tasks are read in one step: each may bring a result of the payload limit.
+const READ_BATCH: usize = 32;
+
+/// No more is read for an answer that has so many bytes of results.
+const ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
 /// The body of `POST /v1/tasks:batch`.
 #[derive(Deserialize, ToSchema)]
@@ -80,7 +87,8 @@ pub(super) struct AskResults {
 /// Which tasks have ended.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Results {
-    /// Those that have, in no order. Ask again for the others.
+    /// Those that have. Ask again for the others: what would be too much for one answer comes in the
+    /// next.
     results: Vec<ResultItem>,
 }
 
@@ -116,19 +124,19 @@ pub(super) async fn submit(
     let received = receive(&gateway, &headers, body).await?;
     let (bytes, limit) = (received.bytes.clone(), gateway.config.payload_limit);
     let asked = work_on(bytes.len(), move || tasks_in(&bytes, limit)).await??;
-    let mut options = HashMap::new();
+    let mut known = Known::new();
     let mut verdicts: Vec<(TaskId, Result<(), ApiError>)> = Vec::with_capacity(asked.len());
     let (mut places, mut batch) = (Vec::new(), Vec::new());
     for asked in asked {
         let (task, place) = (asked.task, verdicts.len());
-        let verdict = match submission(&gateway, asked, &mut options).await {
-            Ok(submission) => {
-                places.push(place);
-                batch.push(submission);
-                Ok(())
-            }
-            Err(refused) => Err(refused),
+        let verdict = match gateway.options_of(asked.function, &mut known).await? {
+            Some(defaults) => asked.submission(defaults),
+            None => Err(ApiError::UnknownFunction),
         };
+        let verdict = verdict.map(|submission| {
+            places.push(place);
+            batch.push(submission);
+        });
         verdicts.push((task, verdict));
     }
     for (place, verdict) in places.into_iter().zip(gateway.submit(batch).await?) {
@@ -138,25 +146,29 @@ pub(super) async fn submit(
     Ok(Json(SubmittedBatch { tasks }))
 }
 
-/// A task for the store, or why it cannot be one. The store's absence refuses the whole batch, and
-/// so is told as if each task were refused for it.
-async fn submission(
-    gateway: &Gateway,
-    asked: Asked,
-    known: &mut HashMap<FunctionId, Options>,
-) -> Result<Submission, ApiError> {
-    let defaults = match known.get(&asked.function) {
-        Some(options) => *options,
-        None => {
-            let options = gateway.function_options(asked.function).await?;
-            known.insert(asked.function, options);
-            options
-        }
-    };
-    asked.submission(defaults)
-}
+/// The functions of a batch, each asked for once; `None` if there is no such function.
+type Known = HashMap<FunctionId, Option<Options>>;
 
 impl Gateway {
+    /// The options of a function of a batch. A store that does not answer refuses the whole batch:
+    /// to ask it for the next function would take as long again.
+    async fn options_of(
+        &self,
+        function: FunctionId,
+        known: &mut Known,
+    ) -> Result<Option<Options>, ApiError> {
+        if let Some(options) = known.get(&function) {
+            return Ok(*options);
+        }
+        let options = match self.function_options(function).await {
+            Ok(options) => Some(options),
+            Err(ApiError::UnknownFunction) => None,
+            Err(other) => return Err(other),
+        };
+        known.insert(function, options);
+        Ok(options)
+    }
+
     /// Submits in one step.
     async fn submit(&self, batch: Vec<Submission>) -> Result<Vec<Submitted>, ApiError> {
         if batch.is_empty() {
@@ -210,13 +222,13 @@ pub(super) async fn results(
 }
 
 impl Gateway {
-    /// All that have ended when the first has, the time has run out or the gateway shuts down.
+    /// Those that have ended when the first has, the time has run out or the gateway shuts down.
     async fn first_ended(
         &self,
         tasks: Vec<TaskId>,
         wait: Duration,
         closing: Closing,
-    ) -> Result<Vec<(TaskId, Option<TaskState>)>, ApiError> {
+    ) -> Result<Vec<Ended>, ApiError> {
         if !wait.is_zero() {
             let mut endings = self.waits.endings(&tasks)?;
             tokio::select! {
@@ -225,16 +237,32 @@ impl Gateway {
                 () = closing.closed() => {}
             }
         }
-        let states = match self.ask(Op::Read(tasks.clone())).await? {
-            Reply::States(states) if states.len() == tasks.len() => states,
-            other => return Err(ApiError::unexpected(&other)),
-        };
-        let goes_on = |state: &Option<TaskState>| {
-            let status = state.as_ref().map(|state| state.status);
-            status.is_some_and(|status| !status.is_terminal())
-        };
-        let all = tasks.into_iter().zip(states);
-        Ok(all.filter(|(_, state)| !goes_on(state)).collect())
+        self.ended_by_now(&tasks).await
+    }
+
+    /// Those that have ended, read some at a time, until what they brought is enough for an answer.
+    async fn ended_by_now(&self, tasks: &[TaskId]) -> Result<Vec<Ended>, ApiError> {
+        let (mut ended, mut bytes) = (Vec::new(), 0);
+        for some in tasks.chunks(READ_BATCH) {
+            let states = match self.ask(Op::Read(some.to_vec())).await? {
+                Reply::States(states) if states.len() == some.len() => states,
+                other => return Err(ApiError::unexpected(&other)),
+            };
+            for (task, state) in some.iter().zip(states) {
+                let outcome = state.as_ref().and_then(|state| state.outcome.as_ref());
+                bytes += outcome.map_or(0, Outcome::size);
+                if state
+                    .as_ref()
+                    .is_none_or(|state| state.status.is_terminal())
+                {
+                    ended.push((*task, state));
+                }
+            }
+            if bytes >= ANSWER_BYTES {
+                break;
+            }
+        }
+        Ok(ended)
     }
 }
 
@@ -285,10 +313,10 @@ fn asked_for(bytes: &[u8]) -> Result<(Vec<TaskId>, Duration), ApiError> {
         return Err(detail.into());
     }
     let wait = Duration::try_from_secs_f64(wait).unwrap_or(Duration::MAX);
-    let mut tasks: Vec<TaskId> = tasks.into_iter().map(|id| TaskId(id.as_u128())).collect();
-    tasks.sort_unstable();
-    tasks.dedup();
-    Ok((tasks, wait))
+    // In the order of the request: the first is in the answer in any case, if it has ended.
+    let mut seen = HashSet::new();
+    let tasks = tasks.into_iter().map(|id| TaskId(id.as_u128()));
+    Ok((tasks.filter(|task| seen.insert(*task)).collect(), wait))
 }
 
 /// A list that must be there, and be neither empty nor too long.

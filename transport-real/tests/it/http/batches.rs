@@ -1,5 +1,7 @@
 //! Many tasks in one request.
 
+use std::time::Duration;
+
 use mpcsfaas_core::mime_base64::encode_mime;
 use mpcsfaas_core::store::Config;
 use mpcsfaas_core::task::{FailureKind, Outcome};
@@ -184,4 +186,42 @@ async fn a_store_that_is_away_refuses_the_batch() {
         assert_eq!(answer.status, 503);
         assert_eq!(answer.header("retry-after"), Some("1"));
     }
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_asked_once_for_the_functions_of_a_batch() {
+    let env = TestEnv::with_http(HttpConfig {
+        store_timeout: Duration::from_millis(50),
+        ..HttpConfig::default()
+    })
+    .await;
+    env.store.set_mood(Mood::Mute);
+    // One after the other, they would take longer than any test may.
+    let functions = (1..=1_000).map(|number| Uuid::from_u128(number).to_string());
+    let items: Vec<Value> = functions.map(|function| item(&function, 1)).collect();
+    let answer = soon(env.post(SUBMIT, &json!({ "tasks": items }))).await;
+    assert_eq!(answer.status, 503);
+}
+
+#[tokio::test]
+async fn results_that_are_too_much_for_one_answer_come_in_the_next() {
+    let env = TestEnv::start().await;
+    let function = env.register().await;
+    let all: Vec<u128> = (1..=40).collect();
+    submit(
+        &env,
+        all.iter().map(|number| item(&function, *number)).collect(),
+    )
+    .await;
+    env.store.run_all(&Outcome::completed(vec![7; 512 * 1024]));
+    let mut left = all.clone();
+    let mut answers = 0;
+    while !left.is_empty() {
+        let ended = results(&env, &left, 0.0).await;
+        let told = |number: &u128| ended.iter().any(|item| item["task_id"] == id(*number));
+        assert!(told(&left[0]), "the first that was asked for");
+        left.retain(|number| !told(number));
+        answers += 1;
+    }
+    assert_eq!(answers, 2);
 }
