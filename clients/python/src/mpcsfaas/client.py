@@ -15,7 +15,6 @@ import random
 import sys
 import threading
 import time
-import uuid
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +24,7 @@ import dill
 import requests
 from requests.adapters import HTTPAdapter
 
-from mpcsfaas import _courier, _pickling
+from mpcsfaas import _courier, _ids, _pickling
 from mpcsfaas._collector import POLL_S, Collector
 from mpcsfaas._courier import Courier, Parcel
 from mpcsfaas._wire import ANSWER_S, LONGEST_PAUSE_S, PAUSE_S, RETRIED, Wire
@@ -180,10 +179,9 @@ class Client:
         unknown function) or `Unavailable`, and so does `flush`.
         """
         self._courier.check_open()
-        task_id = str(uuid.uuid4())
-        payload = _pickling.encode_line((args, kwargs))
-        function_id = json.dumps(self._function(func).id)
-        item = f'{{"function_id":{function_id},"payload":"{payload}","task_id":"{task_id}"}}'
+        task_id = _ids.draw()
+        payload = _pickling.encode_arguments(args, kwargs)
+        item = f'{{"function_id":{self._function(func)._json_id},"payload":"{payload}","task_id":"{task_id}"}}'
         parcel = Parcel(task_id, item.encode())
         self._courier.send(parcel)
         return TaskHandle(self, task_id, parcel)
@@ -266,6 +264,7 @@ class Function(Generic[R]):
         self._client = client
         self.id = id
         self.name = name
+        self._json_id = json.dumps(id)
 
     def __repr__(self) -> str:
         return f"<Function {self.name} {self.id}>"
@@ -418,6 +417,7 @@ _clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 def _forked() -> None:
     _courier.forked()
+    _ids.forked()
     for client in list(_clients):
         client._forked()
 
