@@ -1,4 +1,6 @@
-"""The command line. `cargo xtask compare` calls it with the paths of what it has built and installed.
+"""The command line.
+
+`cargo xtask compare` calls it with the paths of what it has built and installed:
 
     python -m compare --binary target/release/mpcsfaas --redis-server /usr/bin/redis-server --out DIR [options]
 """
@@ -11,12 +13,12 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from compare import course, machine, measure, raw, report
+from compare import course, machine, measure, report
 from compare.guard import guarded
-from compare.peers import PEERS, USUAL
+from compare.peers import PEERS, RAW, USUAL
 from compare.peers.peer import HOME
 
 
@@ -34,12 +36,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads the command line, and ends the program if it makes no sense."""
-    parser = argparse.ArgumentParser(prog="cargo xtask compare", description="Measures ours and others side by side.")
-    names = ",".join(PEERS)
-    parser.add_argument("--peers", metavar="LIST", type=_known(PEERS), help=f"of {names} (without the two last of ours)")
-    parser.add_argument("--tests", metavar="LIST", type=_known(measure.TESTS), help=f"of {','.join(measure.TESTS)} (all)")
+    parser = argparse.ArgumentParser(
+        prog="cargo xtask compare", description="Measures ours and others side by side.", allow_abbrev=False
+    )
+    names, tests = ",".join(PEERS), ",".join(measure.TESTS)
+    parser.add_argument(
+        "--peers", metavar="LIST", type=_known(PEERS), help=f"of {names}; else all but our pull and local"
+    )
+    parser.add_argument("--tests", metavar="LIST", type=_known(measure.TESTS), help=f"of {tests}; else all")
     parser.add_argument("--rounds", metavar="N", type=_count, default=3, help="3; a figure is the median of them")
-    parser.add_argument("--tasks", metavar="N", type=_count, help="of noop and cpu; else as many as last about a second")
+    parser.add_argument("--tasks", metavar="N", type=_count, help="of noop and cpu; else what lasts about a second")
     parser.add_argument("--quick", action="store_true", help="one round of few tasks: whether it works, not how fast")
     parser.add_argument("--raw", action="store_true", help="what the machine can do without any of them, instead")
     parser.add_argument("--write", action="store_true", help="writes bench/RESULTS.md, too")
@@ -49,7 +55,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--redis-server", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
-    if not (options.check or options.render or options.binary and options.redis_server and options.out):
+    if not (options.check or options.render or (options.binary and options.redis_server and options.out)):
         parser.error("it needs --binary, --redis-server and --out; `cargo xtask compare` gives them")
     return options
 
@@ -58,7 +64,7 @@ def _compare(options: argparse.Namespace) -> int:
     os.environ["PYTHONPATH"] = str(HOME)
     started = datetime.datetime.now().astimezone()
     plan = _plan(options, started)
-    words = shlex.join(word for word in _given(options))
+    words = shlex.join(_given(options))
     about = {
         "date": f"{started:%Y-%m-%d %H:%M}",
         "command": f"cargo xtask compare {words}".strip(),
@@ -83,8 +89,8 @@ def _plan(options: argparse.Namespace, started: datetime.datetime) -> course.Pla
     if options.tasks:
         sizes = sizes._replace(tasks={"noop": options.tasks, "cpu": options.tasks})
     return course.Plan(
-        peers=[raw.NAME] if options.raw else options.peers or USUAL,
-        tests=options.tests or list(measure.TESTS),
+        peers=[RAW] if options.raw else options.peers or USUAL,
+        tests=[RAW] if options.raw else options.tests or list(measure.TESTS),
         rounds=1 if options.quick else options.rounds,
         sizes=sizes,
         binary=options.binary.resolve(),
@@ -104,7 +110,7 @@ def _given(options: argparse.Namespace) -> list[str]:
     return words + [f"--{name}" for name in ("quick", "raw") if getattr(options, name)]
 
 
-def _known(names: Sequence[str] | dict[str, object]):
+def _known(names: Collection[str]) -> Callable[[str], list[str]]:
     """A list of these names, without repetitions."""
 
     def read(text: str) -> list[str]:

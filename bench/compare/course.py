@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from compare import children
+from compare import children, measure
 from compare.guard import GRACE_S
 from compare.measure import Sizes
 
@@ -73,7 +73,7 @@ class _Course:
         for number in range(plan.rounds):
             for place, peer in enumerate(order(plan.peers, number), 1):
                 where = f"round {number + 1}/{plan.rounds}, {place}/{len(plan.peers)}  {peer:18}"
-                for row in self._trial(peer, number + 1, where):
+                for row in self._trials(peer, number + 1, where):
                     self._keep({"peer": peer, "round": number + 1, **row})
         return self._rows
 
@@ -82,11 +82,20 @@ class _Course:
         self._file.write(json.dumps(row) + "\n")
         self._file.flush()
 
-    def _trial(self, peer: str, number: int, where: str) -> Iterator[Row]:
-        """One peer in one round."""
+    def _trials(self, peer: str, number: int, where: str) -> Iterator[Row]:
+        """One peer in one round: one process for the tests with two workers, one for those with more."""
+        for processes in sorted({measure.processes(test) for test in self._plan.tests}):
+            tests = [test for test in self._plan.tests if measure.processes(test) == processes]
+            yield from self._trial(peer, number, tests, processes, _Progress(where))
+
+    def _trial(self, peer: str, number: int, tests: list[str], processes: int, progress: _Progress) -> Iterator[Row]:
+        scratch = self._plan.out / "logs" / f"{number}-{peer}-{processes}"
+        scratch.mkdir()
+        children.ask_redis(self._port, "FLUSHALL")
         tasks = self._tasks.setdefault(peer, {})
-        progress = _Progress(where)
-        for row in self._lines(peer, number):
+        sizes = {**self._plan.sizes._asdict(), "tasks": {**tasks, **self._plan.sizes.tasks}}
+        arguments = ["--peer", peer, "--tests", ",".join(tests), "--processes", processes, "--sizes", json.dumps(sizes)]
+        for row in _report([*arguments, "--binary", self._plan.binary, "--scratch", scratch], scratch / "trial.log"):
             if "begin" in row:
                 progress.now(row["begin"])
                 continue
@@ -96,46 +105,40 @@ class _Course:
                 tasks[row["test"]] = row["n"]
             progress.result(row)
             yield row
-        row = {"error": f"its process died, or took longer than {TRIAL_S:.0f} s; its log says more"}
+        row = {"processes": processes, "error": f"its process died, or took over {TRIAL_S:.0f} s; see {scratch}"}
         progress.result(row)
         yield row
 
-    def _lines(self, peer: str, number: int) -> Iterator[Row]:
-        """What the peer's process reports, until it ends or its time is over."""
-        plan = self._plan
-        children.ask_redis(self._port, "FLUSHALL")
-        scratch = plan.out / "logs" / f"{number}-{peer}"
-        scratch.mkdir()
-        sizes = {**plan.sizes._asdict(), "tasks": {**self._tasks[peer], **plan.sizes.tasks}}
-        reading, writing = os.pipe()
-        command = [sys.executable, "-m", "compare.trial", "--peer", peer, "--tests", ",".join(plan.tests)]
-        command += ["--sizes", json.dumps(sizes), "--report-fd", str(writing)]
-        command += ["--binary", str(plan.binary), "--scratch", str(scratch)]
-        with (scratch / "trial.log").open("wb") as log:
-            trial = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=[writing],
-                start_new_session=True,
-            )
-        os.close(writing)
-        # The report ends when the trial's guard does, and that is told to end if the trial takes too long.
-        limit = threading.Timer(TRIAL_S, trial.terminate)
-        limit.start()
+
+def _report(arguments: Sequence[object], log: Path) -> Iterator[Row]:
+    """What a trial says, until it has ended or its time is over."""
+    reading, writing = os.pipe()
+    command = [sys.executable, "-m", "compare.trial", "--report-fd", writing, *arguments]
+    with log.open("wb") as output:
+        trial = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=[writing],
+            start_new_session=True,
+        )
+    os.close(writing)
+    # The report ends when the trial's guard does, and that is told to end if the trial takes too long.
+    limit = threading.Timer(TRIAL_S, trial.terminate)
+    limit.start()
+    try:
+        with open(reading) as report:
+            for line in report:
+                yield json.loads(line)
+    finally:
+        limit.cancel()
+        trial.terminate()
         try:
-            with open(reading) as report:
-                for line in report:
-                    yield json.loads(line)
-        finally:
-            limit.cancel()
-            trial.terminate()
-            try:
-                trial.wait(GRACE_S + 5)
-            except subprocess.TimeoutExpired:
-                trial.kill()
-                trial.wait()
+            trial.wait(GRACE_S + 5)
+        except subprocess.TimeoutExpired:
+            trial.kill()
+            trial.wait()
 
 
 class _Progress:
@@ -153,6 +156,6 @@ class _Progress:
         if "about" in row:
             return
         cleared = "\r\x1b[K" if self._transient else ""
-        skipped = ("test", "processes", "load", "max_ms")
+        skipped = ("test", "processes", "load", "max_ms", "sent_late_ms")
         shown = row.get("error") or "  ".join(f"{name} {value:,}" for name, value in row.items() if name not in skipped)
         print(f"{cleared}{self._where}  {row.get('test', ''):8}  {shown}", flush=True)

@@ -44,6 +44,6 @@ def latencies(seconds: Sequence[float]) -> dict[str, float]:
 def enough(per_s: float, at_least: int = 1_000, seconds: float = AIM_S) -> int:
     """The smallest of 1,000, 2,000, 5,000, 10,000, ... that lasts so long at this rate."""
     wanted = max(per_s * seconds, at_least)
-    scale = 10 ** math.floor(math.log10(wanted))
+    scale: int = 10 ** math.floor(math.log10(wanted))
     # Ten times the scale, as wanted may be above five times.
     return next(step * scale for step in (*_ROUND, 10) if step * scale >= wanted)

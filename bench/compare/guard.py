@@ -53,8 +53,9 @@ def guarded(program: Callable[[], int]) -> int:
 
 
 def end_descendants() -> None:
-    """Kills all processes below this one, and those that they start meanwhile."""
-    while below := descendants(os.getpid()):
+    """Kills all processes below this one, and those that they start meanwhile, and returns when they have ended."""
+    deadline = time.monotonic() + GRACE_S
+    while (below := descendants(os.getpid())) and time.monotonic() < deadline:
         for pid in below:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -65,17 +66,16 @@ def end_descendants() -> None:
 
 
 def descendants(ancestor: int) -> list[int]:
-    """The processes below this one that have not ended."""
+    """The processes below this one, and those of them that have ended and were not reaped yet."""
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             text = stat.read_text()
         except OSError:
             continue  # It has ended since.
-        # The name, in parentheses, may contain anything.
-        state, parent = text.rpartition(")")[2].split()[:2]
-        if state != "Z":
-            children.setdefault(int(parent), []).append(int(stat.parent.name))
+        # After the name, in parentheses, which may contain anything: the state, and the parent.
+        parent = int(text.rpartition(")")[2].split()[1])
+        children.setdefault(parent, []).append(int(stat.parent.name))
     found: list[int] = []
     below = [ancestor]
     while below:
@@ -108,7 +108,7 @@ def _watch(child: int) -> int:
 
 def _reap() -> list[tuple[int, int]]:
     """The children that have ended, with their exit codes (of a signal, its negative number)."""
-    ended = []
+    ended: list[tuple[int, int]] = []
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)

@@ -6,7 +6,6 @@ import os
 import platform
 import subprocess
 from pathlib import Path
-from typing import Optional
 
 
 def describe(binary: Path, redis_server: Path) -> dict[str, str]:
@@ -26,7 +25,7 @@ def _memory() -> str:
     return f"{int(kibibytes[0]) / 2**20:.1f} GiB" if kibibytes else "unknown"
 
 
-def _field(path: str, name: str) -> Optional[str]:
+def _field(path: str, name: str) -> str | None:
     """The value after `name:` in a file of /proc."""
     try:
         lines = Path(path).read_text().splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
 import time
@@ -21,7 +22,7 @@ _PILOT = 500
 
 
 class Sizes(NamedTuple):
-    """How many tasks the tests have. Of throughput, a test that is not in `tasks` has as many as last about a second."""
+    """How many tasks the tests have. A test of throughput that is not in `tasks` has as many as last about a second."""
 
     tasks: Mapping[str, int]
     sequence: int
@@ -113,7 +114,7 @@ def _check(name: str, results: list[Any]) -> None:
 
 
 class _OpenLoop:
-    """One run. Who has a hook for the end of a task is told by it; for others a thread waits, in order of submission."""
+    """One run. Whoever has a hook for the end of a task is asked by it; for others a thread waits, in their order."""
 
     def __init__(self, peer: Peer, tasks: int, rate: float) -> None:
         self._peer = peer
@@ -136,7 +137,7 @@ class _OpenLoop:
                 self._peer.pump(ahead)
             self.sent_late = max(self.sent_late, time.perf_counter() - due)
             handle = self._peer.submit("noop")
-            if not self._peer.when_done(handle, lambda result, number=number: self._finish(number, result)):
+            if not self._peer.when_done(handle, functools.partial(self._finish, number)):
                 waiting.put((number, handle))
         waiting.put(None)
         self._wait_for_all()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
-from compare import goals, raw
+from compare import goals
 from compare.figures import Spread, spread
+from compare.peers import RAW
 
 Row = dict[str, Any]
 
@@ -44,16 +45,16 @@ class Results:
     def __init__(self, rows: Sequence[Row]) -> None:
         self.about: Row = next((row for row in rows if "machine" in row), {})
         self._rows = [row for row in rows if "peer" in row]
-        self.peers = list(dict.fromkeys(row["peer"] for row in self._rows if row["peer"] != raw.NAME))
+        self.peers = list(dict.fromkeys(row["peer"] for row in self._rows if row["peer"] != RAW))
         self.tests = {row.get("test") for row in self._rows}
-        self.limits = list(dict.fromkeys(row["test"] for row in self._rows if row["peer"] == raw.NAME))
+        self.limits = list(dict.fromkeys(row["test"] for row in self._rows if row["peer"] == RAW))
 
-    def spread(self, peer: str, test: str, figure: str) -> Optional[Spread]:
+    def spread(self, peer: str, test: str, figure: str) -> Spread | None:
         """The figure over all rounds that have it."""
         values = [row[figure] for row in self._rows if (row["peer"], row.get("test")) == (peer, test) and figure in row]
         return spread(values) if values else None
 
-    def median(self, peer: str, test: str, figure: str) -> Optional[float]:
+    def median(self, peer: str, test: str, figure: str) -> float | None:
         """Its median."""
         found = self.spread(peer, test, figure)
         return found and found.median
@@ -81,8 +82,10 @@ def markdown(rows: Sequence[Row]) -> str:
     results = Results(rows)
     parts = [_head(results.about)]
     if results.peers:
-        parts += [_section("Throughput", _table(results, THROUGHPUT)), _section("Latency in ms", _table(results, LATENCY))]
-        parts += [_section("Goals", _goals(results)), _section("What the figures mean", _meanings(results))]
+        parts.append(_section("Throughput", _table(results, THROUGHPUT)))
+        parts.append(_section("Latency in ms", _table(results, LATENCY)))
+        parts.append(_section("Goals", _goals(results)))
+        parts.append(_section("What the figures mean", _meanings(results)))
     if results.limits:
         parts.append(_section("Raw limits", _limits(results)))
     if results.errors():
@@ -90,7 +93,7 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def cell(found: Optional[Spread], digits: int) -> str:
+def cell(found: Spread | None, digits: int) -> str:
     """Median, least and most; the extremes only if they differ as they are shown."""
     if found is None:
         return ""
@@ -104,7 +107,10 @@ def _head(about: Row) -> str:
         return lines[0]
     lines += [f"Measured {about['date']} with `{about['command']}`, {about['rounds']} rounds on:", ""]
     lines += [f"- {name}: {value}" for name, value in about["machine"].items()]
-    lines += ["", "Medians of the rounds, in parentheses the least and the most. [README.md](README.md) says what is measured."]
+    lines += [
+        "",
+        "Medians, in parentheses the least and the most of the rounds. [README.md](README.md) says what is measured.",
+    ]
     return "\n".join(lines)
 
 
@@ -132,7 +138,8 @@ def _cell(results: Results, peer: str, column: Column) -> str:
 
 def _goals(results: Results) -> str:
     lines = []
-    for verdict in (goals.judge(goal, results.median) for goal in goals.GOALS):
+    wanted = [goal for goal in goals.GOALS if goal.test in results.tests]
+    for verdict in (goals.judge(goal, results.median) for goal in wanted):
         if verdict.ratio is None:
             lines.append([str(verdict.goal), "", "not measured"])
         else:
@@ -149,14 +156,20 @@ def _meanings(results: Results) -> str:
 
 def _limits(results: Results) -> str:
     lines = [
-        [f"{limit}: {figure}", cell(results.spread(raw.NAME, limit, figure), 1 if figure.endswith("_us") else 0)]
+        [limit, _named(figure), cell(results.spread(RAW, limit, figure), 1 if figure.endswith("_us") else 0)]
         for limit in results.limits
         for figure in results.figures(limit)
     ]
-    return _grid(["limit", "median"], lines)
+    return _grid(["limit", "figure", "median"], lines)
+
+
+def _named(figure: str) -> str:
+    """`pipelined_32_per_s` as a person reads it."""
+    return figure.replace("_per_s", " a second").replace("_us", " in µs").replace("_", " ")
 
 
 def _errors(results: Results) -> str:
     return "\n".join(
-        f"- {row['peer']}, round {row['round']}, {row.get('test', 'all tests')}: {row['error']}" for row in results.errors()
+        f"- {row['peer']}, round {row['round']}, {row.get('test', 'as a whole')}: {row['error']}"
+        for row in results.errors()
     )

@@ -26,6 +26,9 @@ PEERS: dict[str, tuple[str, str]] = {
     "taskiq": ("taskiq", "Taskiq"),
 }
 
+# What stands in a peer's place when the machine itself is measured (`compare.raw`).
+RAW = "raw"
+
 # Those that are measured by default: of ours, what is compared.
 USUAL = [name for name in PEERS if name not in ("mpcsfaas-pull", "mpcsfaas-local")]
 
