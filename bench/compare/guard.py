@@ -19,7 +19,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 # How long a program may take to end by itself after a signal.
 GRACE_S = 15.0
@@ -31,8 +30,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 def guarded(program: Callable[[], int]) -> int:
     """Runs `program` in a child under a guard, and answers its exit code.
 
-    SIGTERM and SIGINT reach it as KeyboardInterrupt. Systems other than Linux have no subreapers: there the program
-    runs without a guard, and what a killed peer leaves behind stays.
+    SIGTERM and SIGINT reach the program as KeyboardInterrupt. Systems other than Linux have no subreapers: there the
+    program runs without a guard, and what a killed peer leaves behind stays.
     """
     if sys.platform != "linux":
         signal.signal(signal.SIGTERM, _interrupt)
@@ -41,6 +40,8 @@ def guarded(program: Callable[[], int]) -> int:
     guard = os.getpid()
     child = os.fork()
     if child == 0:
+        # A group of its own: what is done to the guard's, by a terminal or by `kill`, is done to the guard alone.
+        os.setpgid(0, 0)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         signal.signal(signal.SIGTERM, _interrupt)
         if os.getppid() != guard:
@@ -89,12 +90,10 @@ def _watch(child: int) -> int:
     """Waits until the child has ended, reaps what the guard adopts meanwhile, and passes signals on."""
     told_at = float("inf")
 
-    def tell(number: int, _: FrameType | None) -> None:
+    def tell(*_: object) -> None:
         nonlocal told_at
         told_at = min(told_at, time.monotonic())
-        # A terminal's ^C goes to its whole foreground group, so the child has it already.
-        if number == signal.SIGTERM:
-            os.kill(child, signal.SIGTERM)
+        os.kill(child, signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, tell)
     signal.signal(signal.SIGINT, tell)
