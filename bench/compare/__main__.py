@@ -47,7 +47,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", metavar="N", type=_count, default=3, help="3; a figure is the median of them")
     parser.add_argument("--tasks", metavar="N", type=_count, help="of noop and cpu; else what lasts about a second")
     parser.add_argument("--quick", action="store_true", help="one round of few tasks: whether it works, not how fast")
-    parser.add_argument("--raw", action="store_true", help="what the machine can do without any of them, instead")
+    parser.add_argument("--raw", action="store_true", help="only what the machine can do without any of them")
     parser.add_argument("--write", action="store_true", help="writes bench/RESULTS.md, too")
     parser.add_argument("--render", metavar="FILE", type=Path, help="measures nothing: the report of a rows.jsonl")
     parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
@@ -89,8 +89,8 @@ def _plan(options: argparse.Namespace, started: datetime.datetime) -> course.Pla
     if options.tasks:
         sizes = sizes._replace(tasks={"noop": options.tasks, "cpu": options.tasks})
     return course.Plan(
-        peers=[RAW] if options.raw else options.peers or USUAL,
-        tests=[RAW] if options.raw else options.tests or list(measure.TESTS),
+        peers=[RAW] if options.raw else options.peers or ([*USUAL, RAW] if options.tests is None else USUAL),
+        tests=options.tests or list(measure.TESTS),
         rounds=1 if options.quick else options.rounds,
         sizes=sizes,
         binary=options.binary.resolve(),

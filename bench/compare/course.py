@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TextIO
 from compare import children, measure
 from compare.guard import GRACE_S
 from compare.measure import Sizes
+from compare.peers import RAW
 
 # How long one peer may take in one round.
 TRIAL_S = 600.0
@@ -84,8 +85,9 @@ class _Course:
 
     def _trials(self, peer: str, number: int, where: str) -> Iterator[Row]:
         """One peer in one round: one process for the tests with two workers, one for those with more."""
-        for processes in sorted({measure.processes(test) for test in self._plan.tests}):
-            tests = [test for test in self._plan.tests if measure.processes(test) == processes]
+        wanted = [RAW] if peer == RAW else self._plan.tests
+        for processes in sorted({measure.processes(test) for test in wanted}):
+            tests = [test for test in wanted if measure.processes(test) == processes]
             yield from self._trial(peer, number, tests, processes, _Progress(where))
 
     def _trial(self, peer: str, number: int, tests: list[str], processes: int, progress: _Progress) -> Iterator[Row]:

@@ -151,6 +151,7 @@ def _meanings(results: Results) -> str:
     return "\n".join(
         f"- **{peer}** {results.text(peer, 'version')}: {' '.join(results.text(peer, 'about').split())}"
         for peer in results.peers
+        if results.text(peer, "about")
     )
 
 

@@ -15,7 +15,7 @@ from compare.work import WORK
 class Rq(Peer):
     """`SimpleWorker`s, which run jobs in their own process (the default worker forks for each job, and is far slower).
 
-    A job of a dead worker fails when it is next looked after, unless retries are configured.
+    A job of a dead worker fails when the registry of started jobs is next cleaned, unless it has retries.
     """
 
     package = "rq"
