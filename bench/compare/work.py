@@ -26,8 +26,8 @@ def sleep() -> str:
 
 
 def where() -> int:
-    """In which process a task runs. It stays a moment, so that the next task goes to another one."""
-    time.sleep(0.02)
+    """In which process a task runs. It stays long enough for the slowest system to give a task to all the others."""
+    time.sleep(0.1)
     return os.getpid()
 
 
