@@ -97,7 +97,7 @@ class _Course:
         tasks = self._tasks.setdefault(peer, {})
         sizes = {**self._plan.sizes._asdict(), "tasks": {**tasks, **self._plan.sizes.tasks}}
         arguments = ["--peer", peer, "--tests", ",".join(tests), "--processes", processes, "--sizes", json.dumps(sizes)]
-        for row in _report([*arguments, "--binary", self._plan.binary, "--scratch", scratch], scratch / "trial.log"):
+        for row in trial_rows([*arguments, "--binary", self._plan.binary, "--scratch", scratch], scratch / "trial.log"):
             if "begin" in row:
                 progress.now(row["begin"])
                 continue
@@ -112,7 +112,7 @@ class _Course:
         yield row
 
 
-def _report(arguments: Sequence[object], log: Path) -> Iterator[Row]:
+def trial_rows(arguments: Sequence[object], log: Path) -> Iterator[Row]:
     """What a trial says, until it has ended or its time is over."""
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "compare.trial", "--report-fd", writing, *arguments]
