@@ -8,6 +8,7 @@
 //! | `sim_drivers.rs` | `cargo xtask sim-drivers`: the async drivers under madsim |
 //! | `counts.rs` | `cargo xtask counts`: instructions of the core for a task, held to what was committed |
 //! | `bench.rs` | `cargo xtask bench`: throughput and latency of each mode |
+//! | `compare.rs` | `cargo xtask compare`: ours next to what users would pick instead |
 //! | `fuzz.rs` | `cargo xtask fuzz`: the fuzz targets, where there is what that needs |
 //! | `workspace.rs` | where things are, and cargo itself |
 //! | `python.rs` | the Python environment under the target directory |
@@ -18,6 +19,7 @@
 
 mod bench;
 mod browser;
+mod compare;
 mod counts;
 mod fuzz;
 mod process;
@@ -49,6 +51,8 @@ Commands:
                     more than a tenth above core/counts.txt; needs valgrind
                     (--bless writes that file anew)
   bench [OPTIONS]   tasks a second and latency of each mode, release build
+  compare [OPTIONS] ours next to Celery, Dask, Dramatiq, Huey, Parsl, Ray, RQ, taskiq and a
+                    process pool, release build (--help lists the options; bench/README.md)
   fuzz [OPTIONS]    fuzzes each target; needs cargo-fuzz and a nightly compiler, and without
                     them ends with exit code 3
   help              this text
@@ -105,6 +109,7 @@ fn dispatch(screen: &Screen, arguments: &[String]) -> Result<(), Error> {
         "sim-drivers" => sim_drivers::run(&Workspace::find()?, rest),
         "counts" => counts::run(screen, &Workspace::find()?, counts::Options::parse(rest)?),
         "bench" => bench::run(screen, &Workspace::find()?, &bench::Options::parse(rest)?),
+        "compare" => compare::run(screen, &Workspace::find()?, rest),
         "fuzz" => fuzz::run(screen, &Workspace::find()?, &fuzz::Options::parse(rest)?),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

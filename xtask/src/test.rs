@@ -26,6 +26,9 @@ const LIVE_LIMIT: Duration = Duration::from_secs(600);
 /// Where the Python client and its tests are.
 const CLIENT: &str = "clients/python";
 
+/// Where the comparison with other systems is.
+const COMPARISON: &str = "bench";
+
 /// The fuzz targets, which are no part of the workspace.
 const FUZZ: &str = "fuzz/Cargo.toml";
 
@@ -52,6 +55,7 @@ const STEPS: &[(&str, Run)] = &[
     ("counts", instruction_counts),
     ("sim-drivers", |bench| sim_drivers::test(&bench.workspace)),
     ("client", client),
+    ("comparison", comparison),
     ("end-to-end", end_to_end),
     ("browser", browser),
     ("client-live", client_live),
@@ -257,6 +261,11 @@ fn instruction_counts(bench: &mut Bench) -> Result<(), Error> {
 
 fn client(bench: &mut Bench) -> Result<(), Error> {
     process::run(&mut bench.pytest(CLIENT, &[])?, STEP_LIMIT)
+}
+
+/// The arithmetic, the tables and the guard of the comparison; nothing is measured.
+fn comparison(bench: &mut Bench) -> Result<(), Error> {
+    process::run(&mut bench.pytest(COMPARISON, &[])?, STEP_LIMIT)
 }
 
 /// Real processes in all their troubles. They build nothing: the binary is that of the build step.
