@@ -1,13 +1,13 @@
 //! A load generator: how many tasks a second the platform does, and how long one takes.
 //!
 //! Here is the closed loop; the open one is in `open`, and what both know of batches in `client`.
-//! Each connection of the closed loop submits a task, waits for its result by long-polling, checks the result and
-//! submits the next, over one keep-alive connection. So there are never more tasks on their way
+//! Each connection of the closed loop submits a task and waits for its result in one request, checks
+//! the result and submits the next, over one keep-alive connection. So there are never more tasks on their way
 //! than connections, and the latency is what a client sees: from before the submit is written
 //! until the result has been read.
 //!
 //! ```text
-//!   connection 1  ── POST /execute_function ─▶  ◀─ id ──  GET /result/id?wait= ─▶  ◀─ result ── ↺
+//!   connection 1  ── POST /execute_function?wait= ─▶  ◀─ id, result ── ↺
 //!   ...
 //!   connection n
 //! ```
@@ -227,24 +227,17 @@ async fn one_task(
     submission: Bytes,
 ) -> Result<bool, LoadError> {
     #[derive(Deserialize)]
-    struct Submitted {
-        task_id: String,
-    }
-    #[derive(Deserialize)]
     struct Answer {
+        task_id: String,
         status: String,
         result: String,
     }
     let deadline = Instant::now() + config.patience;
-    let submitted: Result<Submitted, Refusal> = client
-        .ask(Method::POST, "/execute_function", submission)
-        .await?;
-    let Ok(Submitted { task_id }) = submitted else {
-        return Ok(false);
-    };
-    let path = format!("/result/{task_id}?wait={}", config.wait_s);
+    let wait_s = config.wait_s;
+    let mut path = format!("/execute_function?wait={wait_s}");
+    let (mut method, mut body) = (Method::POST, submission);
     loop {
-        let answer: Result<Answer, Refusal> = client.ask(Method::GET, &path, Bytes::new()).await?;
+        let answer: Result<Answer, Refusal> = client.ask(method, &path, body).await?;
         let Ok(answer) = answer else {
             return Ok(false);
         };
@@ -257,12 +250,16 @@ async fn one_task(
             "FAILED" => return Ok(false),
             _ if Instant::now() >= deadline => {
                 return Err(LoadError::Stuck {
-                    task: task_id,
+                    task: answer.task_id,
                     status: answer.status,
                     patience: config.patience,
                 });
             }
-            _ => {}
+            // It takes longer than one long poll.
+            _ => {
+                path = format!("/result/{}?wait={wait_s}", answer.task_id);
+                (method, body) = (Method::GET, Bytes::new());
+            }
         }
     }
 }

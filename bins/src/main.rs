@@ -141,14 +141,22 @@ fn main() -> ExitCode {
     }
 }
 
-/// Worker and dispatcher are one machine each, fed through one channel: on one thread a message
-/// needs no wake-up of another. Gateways serve connections side by side.
+/// What serves runs on one thread: what a request or message sets off there wakes no other, and that
+/// is most of what a lone task takes in it. A gateway for many clients may have more.
 fn runtime(command: &Command) -> std::io::Result<Runtime> {
     let mut builder = match command {
-        Command::Worker(_) | Command::Dispatcher(_) => Builder::new_current_thread(),
-        Command::Up(_)
-        | Command::Gateway(_)
-        | Command::Run(_)
+        Command::Worker(_) | Command::Dispatcher(_) | Command::Up(_) => {
+            Builder::new_current_thread()
+        }
+        Command::Gateway(args) => match args.threads.get() {
+            1 => Builder::new_current_thread(),
+            threads => {
+                let mut builder = Builder::new_multi_thread();
+                builder.worker_threads(threads);
+                builder
+            }
+        },
+        Command::Run(_)
         | Command::Task(_)
         | Command::Demo(_)
         | Command::Bench(_)

@@ -1,6 +1,7 @@
 //! `mpcsfaas gateway`: the HTTP API over a store.
 
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 
 use clap::Args;
 use mpcsfaas_transport_real::http::{ConnectionLimits, HttpConfig, app, serve};
@@ -20,6 +21,15 @@ pub struct GatewayArgs {
     with_parent: bool,
     #[command(flatten)]
     address: AddressArgs,
+    /// Threads that serve clients. One is quickest for each request; more serve more of them, on a
+    /// machine that has the processors.
+    #[arg(
+        long,
+        value_name = "N",
+        env = "MPCSFAAS_GATEWAY_THREADS",
+        default_value = "1"
+    )]
+    pub threads: NonZeroUsize,
     #[command(flatten)]
     store: StoreArgs,
 }

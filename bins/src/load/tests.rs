@@ -64,13 +64,16 @@ async fn serve(mut stream: TcpStream, submitted: Arc<AtomicU64>, end: End) {
                 Some(NOOP_FUNCTION) => ("200 OK", json!({"function_id": "f"})),
                 _ => ("400 Bad Request", json!({"detail": "not a pickle"})),
             }
-        } else if line.starts_with("POST /execute_function ") {
+        } else if line.starts_with("POST /execute_function?wait=1 ") {
             assert_eq!(body, json!({"function_id": "f", "payload": NOOP_PARAMS}));
             polls = 0;
             let number = submitted.fetch_add(1, Ordering::Relaxed);
             match end(number) {
                 ToyEnd::Refuse => ("429 Too Many Requests", json!({"detail": "full"})),
-                _ => ("200 OK", json!({"task_id": number.to_string()})),
+                _ => (
+                    "200 OK",
+                    json!({"task_id": number.to_string(), "status": "QUEUED", "result": ""}),
+                ),
             }
         } else {
             let number = line.strip_prefix("GET /result/").unwrap();

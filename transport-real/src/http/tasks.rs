@@ -58,6 +58,16 @@ pub(super) struct Accepted {
     task_id: Uuid,
 }
 
+/// What a submit is answered: as soon as the task is accepted, or, if asked to wait, with its result.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Executed {
+    /// Without `wait`.
+    Accepted(Accepted),
+    /// With `wait`.
+    Result(TaskResult),
+}
+
 /// A task's state.
 #[derive(Serialize, ToSchema)]
 pub(super) struct TaskStatus {
@@ -78,11 +88,15 @@ pub(super) struct TaskResult {
     result: String,
 }
 
-/// Submits a task.
+/// Submits a task, and waits for its result if asked to.
 #[utoipa::path(
     post, path = "/execute_function", tag = "Tasks", request_body = ExecuteFunction,
+    params(
+        ("wait" = Option<f64>, Query,
+            description = "Answer as `/result/{task_id}` does: when the task ends, or after so many seconds; at most 60"),
+    ),
     responses(
-        (status = 200, description = "It is accepted and will end, whatever crashes", body = Accepted),
+        (status = 200, description = "It is accepted and will end, whatever crashes", body = Executed),
         (status = 400, description = "The payload cannot be pickled parameters", body = Refusal),
         (status = 404, description = "There is no such function", body = Refusal),
         (status = 409, description = "The task id names a task of another function", body = Refusal),
@@ -94,9 +108,11 @@ pub(super) struct TaskResult {
 )]
 pub(super) async fn execute(
     State(gateway): State<Arc<Gateway>>,
+    Wait(wait): Wait,
+    closing: Closing,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Accepted>, ApiError> {
+) -> Result<Json<Executed>, ApiError> {
     let received = receive(&gateway, &headers, body).await?;
     let (bytes, limit) = (received.bytes.clone(), gateway.config.payload_limit);
     let asked = work_on(bytes.len(), move || asked_in(&bytes, limit)).await??;
@@ -105,14 +121,21 @@ pub(super) async fn execute(
     let submission = asked.submission(defaults)?;
     gateway.waits.expect([task]);
     match gateway.ask(Op::Submit(vec![submission])).await? {
-        Reply::Submitted(verdicts) if verdicts.len() == 1 => {
-            accepted(verdicts[0])?;
-            Ok(Json(Accepted {
-                task_id: Uuid::from_u128(task.0),
-            }))
-        }
-        other => Err(ApiError::unexpected(&other)),
+        Reply::Submitted(verdicts) if verdicts.len() == 1 => accepted(verdicts[0])?,
+        other => return Err(ApiError::unexpected(&other)),
     }
+    drop(received);
+    let task_id = Uuid::from_u128(task.0);
+    if wait.is_zero() {
+        return Ok(Json(Executed::Accepted(Accepted { task_id })));
+    }
+    // It is accepted, so trouble on the way to its result must not look like a refusal.
+    let ended = gateway.result_of(task, wait, closing).await;
+    Ok(Json(Executed::Result(ended.unwrap_or(TaskResult {
+        task_id,
+        status: Status::Queued.as_str(),
+        result: String::new(),
+    }))))
 }
 
 /// What the store said to a task.
@@ -225,20 +248,7 @@ pub(super) async fn result(
     Wait(wait): Wait,
     closing: Closing,
 ) -> Result<Json<TaskResult>, ApiError> {
-    let wait = wait.min(gateway.config.wait_limit);
-    let state = match wait.is_zero() {
-        true => gateway.read(task).await?,
-        false => gateway.read_at_end(task, wait, closing).await?,
-    };
-    let result = match state.outcome {
-        Some(outcome) => encoded(outcome).await?,
-        None => String::new(),
-    };
-    Ok(Json(TaskResult {
-        task_id: Uuid::from_u128(task.0),
-        status: state.status.as_str(),
-        result,
-    }))
+    gateway.result_of(task, wait, closing).await.map(Json)
 }
 
 /// Cancels a task that has not ended.
@@ -278,6 +288,29 @@ impl Gateway {
             }
             other => Err(ApiError::unexpected(&other)),
         }
+    }
+
+    /// The state and the result, when the task has ended or after `wait`.
+    async fn result_of(
+        &self,
+        task: TaskId,
+        wait: Duration,
+        closing: Closing,
+    ) -> Result<TaskResult, ApiError> {
+        let wait = wait.min(self.config.wait_limit);
+        let state = match wait.is_zero() {
+            true => self.read(task).await?,
+            false => self.read_at_end(task, wait, closing).await?,
+        };
+        let result = match state.outcome {
+            Some(outcome) => encoded(outcome).await?,
+            None => String::new(),
+        };
+        Ok(TaskResult {
+            task_id: Uuid::from_u128(task.0),
+            status: state.status.as_str(),
+            result,
+        })
     }
 
     /// The state when the task has ended, the time has run out or the gateway shuts down.

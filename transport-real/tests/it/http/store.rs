@@ -93,6 +93,11 @@ impl TestStore {
         reply
     }
 
+    /// Notices from now on.
+    pub(super) fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
     /// Sends a notice that nobody waits for.
     pub(super) fn ring(&self) {
         let _ = self.notices.send(Notice::Queued);

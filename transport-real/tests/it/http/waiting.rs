@@ -9,6 +9,7 @@ use mpcsfaas_core::store::Op;
 use mpcsfaas_core::store::op::{HINT_LIMIT, Submission};
 use mpcsfaas_core::task::{Options, Outcome};
 use mpcsfaas_transport_real::http::HttpConfig;
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::client::Answer;
@@ -57,6 +58,80 @@ async fn who_waits_for_what_was_submitted_here_needs_no_read() {
         assert_eq!(env.get(&path).await.ok()["status"], "COMPLETED");
     }
     assert_eq!(env.store.reads(), 0);
+}
+
+/// Submits a task of a registered function, and waits for it.
+fn running(env: &TestEnv, function: &str, wait: &str) -> tokio::task::JoinHandle<Answer> {
+    let path = format!("/execute_function?wait={wait}");
+    let body = json!({"function_id": function, "payload": encode_mime(PARAMS)});
+    let address = env.address;
+    tokio::spawn(async move {
+        let mut client = super::Client::connect(address).await;
+        client.post(&path, &body).await
+    })
+}
+
+#[tokio::test]
+async fn a_submit_that_waits_is_answered_with_the_result() {
+    let env = TestEnv::with_http(without_poll()).await;
+    let function = env.register().await;
+    let mut notices = env.store.notices();
+    let runner = running(&env, &function, "60");
+    soon(notices.recv()).await.expect("the doorbell");
+    env.store.run_all(&Outcome::completed(&b"done"[..]));
+    let answer = soon(runner).await.expect("no panic").ok();
+    assert_eq!(answer["status"], "COMPLETED");
+    assert_eq!(answer["result"], encode_mime(b"done"));
+    let task = answer["task_id"].as_str().expect("an id");
+    assert_eq!(
+        env.get(&format!("/status/{task}")).await.ok()["status"],
+        "COMPLETED"
+    );
+    assert_eq!(env.store.reads(), 0);
+}
+
+#[tokio::test]
+async fn a_submit_waits_no_longer_than_asked() {
+    let env = TestEnv::with_http(without_poll()).await;
+    let function = env.register().await;
+    let answer = soon(running(&env, &function, "0.01"))
+        .await
+        .expect("no panic")
+        .ok();
+    assert_eq!(
+        (&answer["status"], &answer["result"]),
+        (&json!("QUEUED"), &json!(""))
+    );
+    assert!(answer["task_id"].is_string());
+    // Without `wait` it is as the original's clients know it.
+    let answer = soon(running(&env, &function, "0"))
+        .await
+        .expect("no panic")
+        .ok();
+    assert_eq!(answer.as_object().expect("an object").len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_no_refusal_though_nobody_can_wait_for_it() {
+    let env = TestEnv::with_http(HttpConfig {
+        waiter_limit: 1,
+        ..without_poll()
+    })
+    .await;
+    let function = env.register().await;
+    let first = waiting(&env, &elsewhere(&env, 1));
+    env.store.reads_at_least(1).await;
+    let answer = soon(running(&env, &function, "60"))
+        .await
+        .expect("no panic")
+        .ok();
+    assert_eq!(answer["status"], "QUEUED");
+    let refused = soon(running(&env, &function, "long"))
+        .await
+        .expect("no panic");
+    assert_eq!(refused.status, 422);
+    assert_eq!(env.store.claim_all().len(), 2, "the first and the accepted");
+    first.abort();
 }
 
 #[tokio::test]
