@@ -13,6 +13,7 @@ from compare.peers.peer import Peer
 PEERS: dict[str, tuple[str, str]] = {
     "mpcsfaas": ("mpcsfaas", "OnRedis"),
     "mpcsfaas-embedded": ("mpcsfaas", "Embedded"),
+    "mpcsfaas-unsynced": ("mpcsfaas", "Unsynced"),
     "mpcsfaas-pull": ("mpcsfaas", "Pull"),
     "mpcsfaas-local": ("mpcsfaas", "Local"),
     "processpool": ("processpool", "ProcessPool"),

@@ -81,6 +81,18 @@ class Embedded(OnRedis):
     Every task is on disk (fsync) before the client is told that it is accepted.
     """
 
+    durability: ClassVar[tuple[str, ...]] = ()
+
     def _serve(self) -> None:
         ports = ["--port", self._port, "--zmq-port", free_port()]
-        self._run("up", "--mode", self.mode, "--workers", 1, "--processes", self.setting.processes, *ports)
+        workers = ["--workers", 1, "--processes", self.setting.processes]
+        self._run("up", "--mode", self.mode, *workers, *ports, *self.durability)
+
+
+class Unsynced(Embedded):
+    """As `mpcsfaas-embedded`, with `--no-sync`: rows go to disk once a second, and nobody waits for that.
+
+    A crash may lose the last second. The Redis of the others writes nothing to disk at all.
+    """
+
+    durability = ("--no-sync",)
