@@ -87,7 +87,7 @@ async fn serve(mut stream: TcpStream, submitted: Arc<AtomicU64>, end: End) {
             };
             (
                 "200 OK",
-                json!({"task_id": number, "status": state, "result": result}),
+                json!({"task_id": number.to_string(), "status": state, "result": result}),
             )
         };
         let answer = answer.to_string();
