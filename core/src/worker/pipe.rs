@@ -351,6 +351,17 @@ impl Worker {
         self.settle(now, id);
     }
 
+    /// What a child has, in order, wanted or not.
+    #[cfg(test)]
+    pub(super) fn in_slot(&self, id: SlotId) -> Vec<TaskRef> {
+        match self.slots.get(id as usize).map(|slot| &slot.state) {
+            Some(State::Busy { pipe, .. } | State::Ending { pipe, .. }) => {
+                pipe.entries.iter().map(|entry| entry.task).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether a child has more than the task it runs.
     pub(super) fn has_company(&self) -> bool {
         let has = |state: &State| matches!(state, State::Busy { pipe, .. } if pipe.len() > 1);

@@ -305,8 +305,13 @@ impl Worker {
                 return;
             };
             match &mut slot.state {
-                State::Busy { pipe, started, .. } => {
-                    if pipe.len() > 1 && now >= *started + self.config.prefetch {
+                State::Busy {
+                    pipe,
+                    started,
+                    deadline,
+                } => {
+                    let is_slow = pipe.len() > 1 && now >= *started + self.config.prefetch;
+                    if is_slow || deadline.is_some_and(|at| now >= at) {
                         self.hurry(now, id);
                     }
                     self.settle(now, id);

@@ -17,6 +17,7 @@
 //! is known what of it was begun, `capture` what a task printed, `cache` which functions a child has. `leftovers` finds what a dead child left behind and `reaper` does so
 //! for a dead worker. `environment` finds or makes a Python that has dill.
 
+mod alarm;
 mod cache;
 mod capture;
 pub mod child;
@@ -28,6 +29,7 @@ mod in_pipe;
 mod ledger;
 #[cfg(not(madsim))]
 mod leftovers;
+mod order;
 #[cfg(not(madsim))]
 mod pool;
 #[cfg(not(madsim))]

@@ -7,24 +7,24 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use mpcsfaas_core::id::{Attempt, FunctionId, TaskId};
-use mpcsfaas_core::task::{Function, Outcome};
+use mpcsfaas_core::task::Outcome;
 use mpcsfaas_core::wire::message::TaskRef;
-use mpcsfaas_core::worker::child::{ChildFact, ChildOrder, SlotId};
+use mpcsfaas_core::worker::child::{ChildFact, SlotId};
 use nix::sys::signal::Signal;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
+use super::alarm::Alarm;
 use super::cache::{CacheLimit, Missing, Sent};
 use super::capture::Capture;
 use super::child::{Exit, Launcher, Sink, Source, Started};
 use super::frame::{self, FrameError, Reply};
 use super::in_pipe::InPipe;
+use super::order::{Order, Run};
 
 /// How much is read from a pipe at a time, in bytes: what a pipe holds on Linux.
 const READ_SIZE: usize = 64 << 10;
@@ -57,54 +57,6 @@ pub struct Limits {
     pub cache: CacheLimit,
     /// To become ready.
     pub start: Duration,
-}
-
-/// An order to one slot.
-#[derive(Debug)]
-pub(super) enum Order {
-    Spawn,
-    Execute(Run),
-    Recall,
-    Signal(Signal),
-}
-
-/// A task to run.
-#[derive(Debug)]
-pub(super) struct Run {
-    task: TaskId,
-    attempt: Attempt,
-    function: FunctionId,
-    body: Arc<Function>,
-    params: Bytes,
-}
-
-impl Order {
-    /// The slot that is meant, and what it shall do.
-    pub(super) fn from_machine(order: ChildOrder) -> (SlotId, Order) {
-        match order {
-            ChildOrder::Spawn { slot } => (slot, Order::Spawn),
-            ChildOrder::Execute {
-                slot,
-                task,
-                attempt,
-                function,
-                body,
-                params,
-            } => {
-                let run = Run {
-                    task,
-                    attempt,
-                    function,
-                    body,
-                    params,
-                };
-                (slot, Order::Execute(run))
-            }
-            ChildOrder::Recall { slot } => (slot, Order::Recall),
-            ChildOrder::Terminate { slot } => (slot, Order::Signal(Signal::SIGTERM)),
-            ChildOrder::Kill { slot } => (slot, Order::Signal(Signal::SIGKILL)),
-        }
-    }
 }
 
 /// The slots, or the receiver of the facts, are gone.
@@ -620,40 +572,6 @@ impl<'a, L: Launcher> Child<'a, L> {
                 }
             }
         }
-    }
-}
-
-/// Something that rings once after it was set.
-struct Alarm {
-    time: Pin<Box<Sleep>>,
-    is_set: bool,
-}
-
-impl Alarm {
-    fn new() -> Alarm {
-        Alarm {
-            time: Box::pin(tokio::time::sleep(Duration::ZERO)),
-            is_set: false,
-        }
-    }
-
-    /// Sets it, unless it is.
-    fn set(&mut self, after: Duration) {
-        if !self.is_set {
-            self.is_set = true;
-            self.time
-                .as_mut()
-                .reset(tokio::time::Instant::now() + after);
-        }
-    }
-
-    /// Waits for it, for ever if it is not set.
-    async fn rings(&mut self) {
-        match self.is_set {
-            true => self.time.as_mut().await,
-            false => std::future::pending().await,
-        }
-        self.is_set = false;
     }
 }
 

@@ -1,5 +1,6 @@
 //! Python children: each way in which a task ends, and that nothing is left of it.
 
+mod ahead;
 mod killed;
 mod world;
 
