@@ -8,14 +8,14 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::child::Ledger;
 
 /// Its size in bytes, and where in it things are: as in `runner.py`.
 const SIZE: u64 = 512;
 const BEGUN: u64 = 0;
-const CAPTURE_READS: u64 = 1;
+const CAPTURE_READS: u64 = 4;
 const TAKEN_BACK: u64 = 256;
 
 /// This side of it.
@@ -23,7 +23,7 @@ const TAKEN_BACK: u64 = 256;
 pub(super) struct SharedLedger {
     memory: File,
     quiet: File,
-    reads: AtomicU8,
+    reads: AtomicU32,
 }
 
 impl SharedLedger {
@@ -45,8 +45,8 @@ impl SharedLedger {
         [name(&self.memory), name(&self.quiet)]
     }
 
-    fn write(&self, at: u64, byte: u8) {
-        if let Err(error) = self.memory.write_all_at(&[byte], at) {
+    fn write(&self, at: u64, bytes: &[u8]) {
+        if let Err(error) = self.memory.write_all_at(bytes, at) {
             tracing::warn!(%error, "cannot write to the memory shared with a Python process");
         }
     }
@@ -63,7 +63,7 @@ fn made() -> io::Result<SharedLedger> {
     Ok(SharedLedger {
         memory,
         quiet: quiet.into(),
-        reads: AtomicU8::new(0),
+        reads: AtomicU32::new(0),
     })
 }
 
@@ -81,11 +81,11 @@ impl Ledger for SharedLedger {
 
     fn count_read(&self) {
         let before = self.reads.fetch_add(1, Ordering::Relaxed);
-        self.write(CAPTURE_READS, before.wrapping_add(1));
+        self.write(CAPTURE_READS, &before.wrapping_add(1).to_le_bytes());
     }
 
     fn take_back(&self, number: u8, is_taken_back: bool) {
-        self.write(TAKEN_BACK + u64::from(number), u8::from(is_taken_back));
+        self.write(TAKEN_BACK + u64::from(number), &[is_taken_back.into()]);
     }
 
     fn read_quiet(&self, into: &mut [u8]) -> io::Result<usize> {

@@ -32,7 +32,7 @@ pipe survives this process. The ledger is 512 bytes:
 
     0          the number of the R frame that was begun last. Written here before a run begins, so that the parent knows
                which runs have begun if this process dies
-    1          counts the times that the parent has read the capture pipe while something ran
+    4 to 7     counts the times that the parent has read the capture pipe while something ran
     256 + n    1: the R frame of number n is not to be begun (K). Written by the parent
 
 All a task printed is in the capture pipe, and all its processes are gone, before its reply is written. So the parent
@@ -78,7 +78,8 @@ PIPE_BUF = 512 if sys.platform != "linux" else 4096
 QUIET_LIMIT = 0.001
 
 # The parts of the ledger.
-BEGUN, CAPTURE_READS, TAKEN_BACK = 0, 1, 256
+BEGUN, TAKEN_BACK = 0, 256
+CAPTURE_READS = slice(4, 8)
 LEDGER_SIZE = 512
 
 # The head of an R frame: its tag, task id and attempt, number, heard, function id.
@@ -253,7 +254,7 @@ class Replies:
         self.capture = capture
         self.ledger = None if ahead is None else ahead.ledger
         self.quiet = -1 if ahead is None else ahead.quiet
-        self.capture_reads = 0
+        self.capture_reads = b""
         self.woken = 0.0
 
     def begins(self, number: int) -> bool:
