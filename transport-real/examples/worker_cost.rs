@@ -1,7 +1,9 @@
 //! What a no-op task costs in a worker: processor time of the worker's own process and of its Python
 //! children, without a socket and without a store.
 //!
-//! `MPCSFAAS_TEST_PYTHON=.../python cargo run --release -p mpcsfaas-transport-real --example worker_cost [TASKS] [PROCESSES]`
+//! `MPCSFAAS_TEST_PYTHON=.../python cargo run --release -p mpcsfaas-transport-real --example worker_cost [TASKS] [PROCESSES] [ROUND]`
+//!
+//! ROUND is "a burst" or "one by one"; both, if it is not given.
 //!
 //! A scripted dispatcher in this process fills the worker's credit, acknowledges each result and
 //! sends more, so the worker's figure includes a little of the dispatcher's side.

@@ -6,35 +6,22 @@ use std::time::Duration;
 use tokio::time::Sleep;
 
 /// Something that rings once after it was set.
-pub(super) struct Alarm {
-    time: Pin<Box<Sleep>>,
-    is_set: bool,
-}
+#[derive(Default)]
+pub(super) struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {
-    pub(super) fn new() -> Alarm {
-        Alarm {
-            time: Box::pin(tokio::time::sleep(Duration::ZERO)),
-            is_set: false,
-        }
-    }
-
     /// Sets it, unless it is.
     pub(super) fn set(&mut self, after: Duration) {
-        if !self.is_set {
-            self.is_set = true;
-            self.time
-                .as_mut()
-                .reset(tokio::time::Instant::now() + after);
-        }
+        self.0
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(after)));
     }
 
     /// Waits for it, for ever if it is not set.
     pub(super) async fn rings(&mut self) {
-        match self.is_set {
-            true => self.time.as_mut().await,
-            false => std::future::pending().await,
+        match &mut self.0 {
+            Some(time) => time.as_mut().await,
+            None => std::future::pending().await,
         }
-        self.is_set = false;
+        self.0 = None;
     }
 }

@@ -183,8 +183,8 @@ impl<'a, L: Launcher> Child<'a, L> {
             sent: Sent::new(limits.cache),
             ready: false,
             in_pipe: InPipe::default(),
-            look: Alarm::new(),
-            recall: Alarm::new(),
+            look: Alarm::default(),
+            recall: Alarm::default(),
             open: Open {
                 requests: true,
                 replies: true,
@@ -281,7 +281,7 @@ impl<'a, L: Launcher> Child<'a, L> {
     /// A closed pipe is usually the first sign of an exit, which will say more.
     fn closed(&mut self) {
         self.stop_sending();
-        if self.doom.is_none() {
+        if !matches!(self.doom, Some((_, Offence::Closed))) {
             let grace = Box::pin(tokio::time::sleep(CLOSE_GRACE));
             self.doom = Some((grace, Offence::Closed));
         }
