@@ -79,9 +79,12 @@ impl World {
                 attempt,
                 ..
             } => {
-                let task = TaskRef { task, attempt };
-                self.slot(worker, slot).pipe.push_back(task);
-                self.begin_next(worker, slot);
+                let child = self.slot(worker, slot);
+                // Its end is on its way to the worker, and says that this has not begun.
+                if child.ready {
+                    child.pipe.push_back(TaskRef { task, attempt });
+                    self.begin_next(worker, slot);
+                }
             }
             ChildOrder::Recall { slot } => self.take_back(worker, slot),
             ChildOrder::Terminate { slot } | ChildOrder::Kill { slot } => {
