@@ -270,7 +270,7 @@ impl Worker {
         let Some(slot) = self.slots.get_mut(id as usize) else {
             return;
         };
-        let State::Busy { pipe, .. } = &mut slot.state else {
+        let (State::Busy { pipe, .. } | State::Ending { pipe, .. }) = &mut slot.state else {
             return;
         };
         if pipe.recall == Recall::No {

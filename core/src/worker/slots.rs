@@ -221,8 +221,7 @@ impl Worker {
             State::Ending { pipe, blamed, .. } => (pipe, blamed),
             State::Down(_) | State::Idle => (Pipe::default(), None),
         };
-        let begun: Vec<TaskRef> = begun.iter().copied().chain(blamed).collect();
-        for task in self.bury(pipe, &begun) {
+        for task in self.bury(pipe, begun) {
             let failure = match blamed == Some(task) {
                 true => self.overrun(task),
                 false => ended(code, signal),

@@ -259,6 +259,28 @@ fn at_a_deadline_the_others_are_taken_back_before_the_child_is_ended() {
 }
 
 #[test]
+fn a_task_that_had_not_begun_at_its_deadline_has_not_passed_it() {
+    for is_given_back in [true, false] {
+        let mut env = quick(1);
+        env.give_with(&tasks(1..=2), timeout(ms(10)));
+        env.orders();
+        env.wait(ms(10));
+        env.recalled(0, &[]);
+        env.reply(task(1));
+        env.wait(ms(10));
+        assert_eq!(env.orders(), ["recall 0", "terminate 0"]);
+        if is_given_back {
+            env.recalled(0, &tasks([2]));
+        }
+        env.said();
+        env.exited_with(0, (None, Some(15)), vec![]);
+        assert_eq!(env.results(), []);
+        env.ready(0);
+        assert_eq!(env.orders(), ["spawn 0", "run 2.1 in 0"]);
+    }
+}
+
+#[test]
 fn a_task_that_ends_before_the_answer_has_not_passed_its_deadline() {
     let mut env = quick(1);
     env.give_with(&tasks(1..=3), timeout(ms(10)));
