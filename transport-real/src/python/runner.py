@@ -24,7 +24,8 @@ away: fd 0 becomes /dev/null, and fd 1 becomes the capture pipe that the parent 
     K  task id (16), attempt (u32)                                        taken back, and not begun
 
 R frames are numbered by the parent, modulo 256, and answered in order; `heard` is the number of the last one whose
-answer the parent had read. `took` is in microseconds. `printed` is 0 if there is nothing of the run in the capture pipe.
+answer the parent had read. `took` is in microseconds. `printed` is 0 if it is certain that nothing of the run is in the
+capture pipe.
 
 Reading ahead: the parent may send R frames before the earlier ones are answered, if the child has said `reads_ahead`.
 While more is there to run, an answer goes to the quiet pipe, which wakes nobody; one on fd 1 follows soon. What is in a
@@ -74,6 +75,9 @@ TEXT_LIMIT = 16 * 1024
 # A write of so many bytes to a pipe is all or nothing, by POSIX.
 PIPE_BUF = 512 if sys.platform != "linux" else 4096
 
+# What is read of requests at a time.
+READ_SIZE = 1 << 14
+
 # How long answers may stay in the quiet pipe while there is more to run.
 QUIET_LIMIT = 0.001
 
@@ -85,9 +89,11 @@ LEDGER_SIZE = 512
 # The head of an R frame: its tag, task id and attempt, number, heard, function id.
 RUN_HEAD = struct.Struct("<c20sBB16s")
 LENGTH = struct.Struct("<I")
-UNREAD = bytearray(4)
+UNREAD, NOTHING = bytearray(4), bytes(4)
 STREAMS = (("stdout", 1), ("stderr", 2))
-ANSWER_TAIL = struct.Struct("<IB")
+
+# The head of a C or E frame: its length, tag, task id and attempt, took, printed.
+ANSWER_HEAD = struct.Struct("<Ic20sIB")
 
 LIBC = ctypes.CDLL(None)
 
@@ -169,7 +175,7 @@ class Ahead:
     def counts(self, capture: int) -> bool:
         """Whether the system can tell how much is in the capture pipe."""
         try:
-            unread(capture)
+            holds_something(capture)
         except OSError:
             return False
         return True
@@ -196,7 +202,7 @@ class Requests:
 
     def is_more(self) -> bool:
         """Whether another frame is there, without waiting for one to begin."""
-        return bool(self.frames) or (unread(self.fd) > 0 and self.read() and bool(self.frames))
+        return bool(self.frames) or (holds_something(self.fd) and self.read() and bool(self.frames))
 
     def await_go(self) -> bool:
         """Waits for a G frame; whether there was one before the pipe's end."""
@@ -208,12 +214,17 @@ class Requests:
 
     def read(self) -> bool:
         """Waits for bytes and takes them in; whether there were any before the pipe's end."""
-        data = os.read(self.fd, 1 << 16)
+        data = os.read(self.fd, READ_SIZE)
         if not data:
             return False
         if self.part:
             data = self.part + data
         start, end = 0, len(data)
+        if end > 5 and int.from_bytes(data[:4], "little") == end - 4:
+            # The usual case when there is little to do: one frame, and all of it.
+            self.part = b""
+            self.frames.append(data[4:])
+            return True
         while end - start >= 4:
             size = int.from_bytes(data[start : start + 4], "little")
             start += 4
@@ -272,16 +283,20 @@ class Replies:
         The parent counts before it reads, so what is not in the pipe any more has been counted.
         """
         ledger = self.ledger
-        return ledger is None or unread(self.capture) > 0 or ledger[CAPTURE_READS] != self.capture_reads
+        return ledger is None or holds_something(self.capture) or ledger[CAPTURE_READS] != self.capture_reads
 
-    def send(self, frame: bytes, requests: Requests, is_alone: bool, now: float) -> None:
+    def send(self, frame: bytes, now: float) -> None:
+        """Sends an answer that wakes the parent."""
+        self.woken = now
+        write_all(self.fd, frame)
+
+    def send_in_time(self, frame: bytes, requests: Requests, now: float) -> None:
         """Sends an answer: quietly, if there is more to run and the parent was woken shortly before.
 
         It is woken when half of what was here is left, so that more is here before that has ended.
         """
         if (
-            not is_alone
-            and len(frame) <= PIPE_BUF
+            len(frame) <= PIPE_BUF
             and requests.is_more()
             and now - max(self.woken, requests.since) < QUIET_LIMIT
             and len(requests.frames) != requests.half
@@ -291,8 +306,7 @@ class Replies:
                 return
             except OSError:
                 pass  # It is full, or the parent has ended.
-        self.woken = now
-        write_all(self.fd, frame)
+        self.send(frame, now)
 
 
 class Runner:
@@ -324,22 +338,26 @@ class Runner:
                 began = time.perf_counter()
                 if not replies.begins(number):
                     answered = number
-                    replies.send(framed(b"K" + run), requests, False, began)
+                    replies.send_in_time(framed(b"K" + run), requests, began)
                     continue
                 kind, rest = self.attempt(function_id, frame[RUN_HEAD.size :])
                 self.restore_streams()
                 if killed := kill_children():
                     note = f"mpcsfaas: killed {killed} process(es) that the task left running\n"
                     write_all(self.capture, note.encode())
-                printed = replies.printed()
-                now = time.perf_counter()
-                took = min(int((now - began) * 1e6), 0xFFFF_FFFF)
-                reply = framed(kind + run + ANSWER_TAIL.pack(took, printed) + rest)
-                # Nothing else was on its way when this run was sent, so it is as good as certain that nothing is now.
-                is_alone = printed or (heard == answered and not requests.frames)
+                # If nothing else was on its way when this run was sent, it is as good as certain that nothing is now.
+                # Then the parent may as well look itself whether something was printed.
+                printed = (heard == answered and not requests.frames) or replies.printed()
                 answered = number
                 unheard = number if printed else -1
-                replies.send(reply, requests, is_alone, now)
+                now = time.perf_counter()
+                took = min(int((now - began) * 1e6), 0xFFFF_FFFF)
+                size = ANSWER_HEAD.size - 4 + len(rest)
+                reply = ANSWER_HEAD.pack(size, kind, run, took, printed) + rest
+                if printed:
+                    replies.send(reply, now)
+                else:
+                    replies.send_in_time(reply, requests, now)
             elif tag == b"F":
                 body_at = 19 + int.from_bytes(frame[17:19], "little")
                 self.functions[frame[1:17]] = Function(json.loads(frame[19:body_at]), frame[body_at:])
@@ -698,10 +716,10 @@ def framed(payload: bytes) -> bytes:
     return LENGTH.pack(len(payload)) + payload
 
 
-def unread(fd: int) -> int:
-    """How many bytes are in a pipe, asked at either end."""
+def holds_something(fd: int) -> bool:
+    """Whether there are bytes in a pipe, asked at either end."""
     fcntl.ioctl(fd, termios.FIONREAD, UNREAD)
-    return int.from_bytes(UNREAD, sys.byteorder)
+    return UNREAD != NOTHING
 
 
 def write_all(fd: int, data: bytes) -> None:

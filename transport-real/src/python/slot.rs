@@ -421,6 +421,10 @@ impl<'a, L: Launcher> Child<'a, L> {
         let Some(ledger) = &self.pipes.ledger else {
             return;
         };
+        // A child that has been given one task has no reason to be quiet.
+        if self.in_pipe.len() < 2 {
+            return;
+        }
         while let Ok(count @ 1..) = ledger.read_quiet(&mut self.scratch) {
             self.unread_quiet.extend_from_slice(&self.scratch[..count]);
             if count < self.scratch.len() {
