@@ -1,9 +1,11 @@
 //! Scripted Python children of our workers: how long each task runs, and how it ends.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 use mpcsfaas_core::task::{Failure, FailureKind, Outcome, Versions};
+use mpcsfaas_core::time::Instant;
 use mpcsfaas_core::timing::PAYLOAD_LIMIT;
 use mpcsfaas_core::wire::message::TaskRef;
 use mpcsfaas_core::worker::Input;
@@ -16,7 +18,7 @@ use crate::plan::{Bend, Ending, Occasion};
 use crate::world::World;
 
 /// The place of one child.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Slot {
     /// How many children it has had, as far as their ends were seen.
     generation: u64,
@@ -24,11 +26,21 @@ pub(crate) struct Slot {
     pub(crate) ready: bool,
     /// What it runs.
     pub(crate) running: Option<TaskRef>,
+    /// What it has been given and has not begun.
+    pipe: VecDeque<TaskRef>,
+    /// Until when what it says waits: an answer may lie in the quiet pipe.
+    quiet_until: Instant,
 }
 
 /// How long a child takes to start, and to end when it is told to.
 const START: Duration = Duration::from_millis(40);
 const END: Duration = Duration::from_millis(1);
+
+/// How long an answer lies in the quiet pipe while there is more to run.
+const QUIET: Duration = Duration::from_micros(900);
+
+/// How long it takes to be certain what a child has not begun.
+const SETTLING: Duration = Duration::from_millis(1);
 
 /// A result that is too large.
 static TOO_MUCH: [u8; PAYLOAD_LIMIT + 1] = [0; PAYLOAD_LIMIT + 1];
@@ -56,6 +68,7 @@ impl World {
                     Some(_) | None => ChildFact::Ready {
                         slot,
                         versions: Versions::default(),
+                        reads_ahead: true,
                     },
                 };
                 self.child_will(worker, START, fact);
@@ -65,9 +78,44 @@ impl World {
                 task,
                 attempt,
                 ..
-            } => self.execute(worker, slot, TaskRef { task, attempt }),
+            } => {
+                let child = self.slot(worker, slot);
+                // Its end is on its way to the worker, and says that this has not begun.
+                if child.ready {
+                    child.pipe.push_back(TaskRef { task, attempt });
+                    self.begin_next(worker, slot);
+                }
+            }
+            ChildOrder::Recall { slot } => self.take_back(worker, slot),
             ChildOrder::Terminate { slot } | ChildOrder::Kill { slot } => {
                 self.child_will(worker, END, exited(slot, None, Some(15)));
+            }
+        }
+    }
+
+    /// A child that runs nothing begins what it was given next.
+    fn begin_next(&mut self, worker: usize, id: SlotId) {
+        let slot = self.slot(worker, id);
+        if slot.running.is_none()
+            && let Some(task) = slot.pipe.pop_front()
+        {
+            slot.running = Some(task);
+            self.execute(worker, id, task);
+        }
+    }
+
+    /// Takes back what a child has not begun. Of the first it is sometimes known a little later.
+    fn take_back(&mut self, worker: usize, id: SlotId) {
+        let slot = self.slot(worker, id);
+        let mut tasks = Vec::from(std::mem::take(&mut slot.pipe));
+        let late = match tasks.first() {
+            Some(first) if first.task.0 % 2 == 1 => tasks.drain(..1).collect(),
+            Some(_) | None => Vec::new(),
+        };
+        for (after, tasks) in [(SETTLING, tasks), (2 * SETTLING, late)] {
+            let is_answer = after == SETTLING;
+            if is_answer || !tasks.is_empty() {
+                self.child_will(worker, after, ChildFact::Recalled { slot: id, tasks });
             }
         }
     }
@@ -77,7 +125,6 @@ impl World {
             return;
         };
         let (runs, ends) = (script.runs, script.ends);
-        self.slot(worker, slot).running = Some(task);
         let at = Place::Worker(worker);
         self.see(What::Started { at, task });
         let replied = |outcome| ChildFact::Replied {
@@ -85,6 +132,7 @@ impl World {
             task: task.task,
             attempt: task.attempt,
             outcome,
+            took: runs,
         };
         let fact = match ends {
             Ending::Returns => replied(Outcome::completed(result_of(task))),
@@ -134,20 +182,30 @@ impl World {
 
     /// A child does something, unless it is gone: an exit is its last fact. It does so whether or
     /// not its parent stands still.
-    pub(crate) fn child_has(&mut self, worker: usize, life: u64, generation: u64, fact: ChildFact) {
+    pub(crate) fn child_has(
+        &mut self,
+        worker: usize,
+        life: u64,
+        generation: u64,
+        mut fact: ChildFact,
+    ) {
         if self.child_is_gone(worker, life, generation, &fact) {
             return;
         }
-        let slot = self.slot(worker, slot_of(&fact));
-        let by_itself = match &fact {
+        let id = slot_of(&fact);
+        let slot = self.slot(worker, id);
+        let by_itself = match &mut fact {
+            ChildFact::Recalled { .. } => None,
             ChildFact::Ready { .. } => {
                 slot.ready = true;
                 None
             }
             ChildFact::Replied { .. } => Some(true),
-            ChildFact::Exited { signal, .. } => {
+            ChildFact::Exited { signal, begun, .. } => {
                 slot.generation += 1;
                 slot.ready = false;
+                slot.pipe.clear();
+                *begun = slot.running.into_iter().collect();
                 Some(*signal != Some(15))
             }
         };
@@ -161,7 +219,25 @@ impl World {
                 by_itself,
             });
         }
+        self.tell_fact(worker, life, fact);
+        self.begin_next(worker, id);
+    }
+
+    /// A fact reaches the worker: a little later, if it is an answer while there is more to run, and
+    /// never before an earlier one.
+    fn tell_fact(&mut self, worker: usize, life: u64, fact: ChildFact) {
+        let now = self.now;
+        let slot = self.slot(worker, slot_of(&fact));
+        let is_quiet = matches!(fact, ChildFact::Replied { .. }) && !slot.pipe.is_empty();
+        if is_quiet && slot.quiet_until <= now {
+            slot.quiet_until = now + QUIET;
+        }
+        let wait = slot.quiet_until.since(now);
         let event = Event::ToWorker(worker, life, Input::Child(fact));
+        if !wait.is_zero() {
+            self.schedule(wait, event);
+            return;
+        }
         if let Some(Event::ToWorker(worker, life, input)) = self.admit(event) {
             self.tell_worker(worker, life, input);
         }
@@ -172,6 +248,7 @@ const fn slot_of(fact: &ChildFact) -> SlotId {
     match fact {
         ChildFact::Ready { slot, .. }
         | ChildFact::Replied { slot, .. }
+        | ChildFact::Recalled { slot, .. }
         | ChildFact::Exited { slot, .. } => *slot,
     }
 }
@@ -189,5 +266,7 @@ fn exited(slot: SlotId, code: Option<i32>, signal: Option<i32>) -> ChildFact {
         code,
         signal,
         output: Bytes::new(),
+        // Filled in when it happens.
+        begun: Vec::new(),
     }
 }

@@ -414,6 +414,10 @@ fn child(fact: &ChildFact) -> Words {
             let tasks = refs_of([(*task, *attempt)].into_iter());
             Words::of(Kind::Child, (format!("child {slot} replies"), tasks))
         }
+        ChildFact::Recalled { slot, tasks } => {
+            let tasks = refs_of(tasks.iter().map(|task| (task.task, task.attempt)));
+            Words::of(Kind::Child, (format!("child {slot} gives back"), tasks))
+        }
         ChildFact::Exited {
             slot, code, signal, ..
         } => {

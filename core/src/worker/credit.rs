@@ -34,6 +34,11 @@ impl Pace {
         self.mean = self.mean.max(nanos);
     }
 
+    /// How long a run is expected to take; `None` before the first.
+    pub(super) fn expected(&self) -> Option<Duration> {
+        (self.mean > 0).then_some(Duration::from_nanos(self.mean))
+    }
+
     /// Whether tasks take so long that a round trip between two of them does not matter.
     fn is_slow(&self, patience: Duration) -> bool {
         u128::from(self.mean) >= patience.as_nanos()

@@ -31,6 +31,7 @@ impl Worker {
         let returned = self.take_waiting();
         self.announced = 0;
         self.send(ToDispatcher::Goodbye { returned });
+        self.recall_all();
     }
 
     /// Whether no new work is taken.
@@ -84,7 +85,7 @@ impl Worker {
             .collect();
         for (task, slot, at_most_once) in running {
             self.held.remove(&task);
-            self.terminate_dropped(now, slot);
+            self.drop_in_slot(now, slot, task);
             if at_most_once {
                 let message = "lost: the worker left before this at-most-once task had ended";
                 self.finish(task, Outcome::failed(FailureKind::Lost, message));

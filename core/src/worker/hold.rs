@@ -35,8 +35,10 @@ pub(super) enum Held {
         run: Run,
         /// Its body, held here so that the cache may forget it meanwhile.
         function: Arc<Function>,
+        /// Whether a process has died before it began this task, which was next.
+        spared: bool,
     },
-    /// It runs.
+    /// It runs, or is in the pipe of a process.
     Running {
         /// In this process.
         slot: SlotId,
@@ -70,6 +72,7 @@ impl Worker {
                         since: now,
                         run,
                         function,
+                        spared: false,
                     },
                 );
             } else {
@@ -101,7 +104,7 @@ impl Worker {
             match self.held.remove(&task) {
                 Some(Held::Running { slot, .. }) => {
                     self.counters.dropped += 1;
-                    self.terminate_dropped(now, slot);
+                    self.drop_in_slot(now, slot, task);
                 }
                 Some(Held::Waiting { .. }) => self.waiting.retain(|waiting| *waiting != task),
                 Some(Held::Finished(_)) | None => {}
@@ -139,7 +142,7 @@ impl Worker {
 
     /// Whether a process is busy and more waits for it.
     fn is_pressed(&self) -> bool {
-        !self.waiting.is_empty() && self.is_any_busy()
+        self.has_company() || (!self.waiting.is_empty() && self.is_any_busy())
     }
 
     /// Hands back everything that has not started, because the dispatcher is leaving or because no
@@ -170,6 +173,7 @@ impl Worker {
             && let Some(oldest) = self.function_order.pop_front()
         {
             self.functions.remove(&oldest);
+            self.paces.remove(&oldest);
         }
     }
 }

@@ -58,6 +58,11 @@ pub struct Config {
     pub prefetch: Duration,
     /// The most tasks a process may have waiting.
     pub prefetch_limit: u32,
+    /// How much work a process may be given ahead, in its pipe, so that it does not wait for the
+    /// next task between two short ones.
+    pub pipe: Duration,
+    /// The most tasks that may be in a process and its pipe; at most 64.
+    pub pipe_limit: usize,
     /// How long a result may wait for the next, while tasks wait here for a process.
     pub result_delay: Duration,
     /// The first pause before a new connection; doubles up to `backoff_limit`.
@@ -80,6 +85,8 @@ impl Config {
             kill_grace: Duration::from_secs(2),
             prefetch: Duration::from_millis(20),
             prefetch_limit: 128,
+            pipe: Duration::from_millis(1),
+            pipe_limit: 32,
             result_delay: Duration::from_millis(1),
             backoff: Duration::from_millis(100),
             backoff_limit: Duration::from_secs(2),

@@ -11,7 +11,7 @@
 //!
 //! Reading order: [`input`] (facts, orders, settings), this file (fields and dispatch only),
 //! `session` (the conversation), `hold` (tasks and results), `slots` (the Python children),
-//! `drain` (leaving), `credit` (how much to ask for), `timer`, `invariants`.
+//! `pipe` (what a child is given ahead), `drain` (leaving), `credit` (how much to ask for), `timer`, `invariants`.
 
 pub mod child;
 mod credit;
@@ -19,6 +19,7 @@ mod drain;
 mod hold;
 pub mod input;
 mod invariants;
+mod pipe;
 mod session;
 mod slots;
 #[cfg(test)]
@@ -71,6 +72,8 @@ pub struct Worker {
 
     // Credit.
     pace: credit::Pace,
+    /// How long the runs of each known function take.
+    paces: BTreeMap<FunctionId, credit::Pace>,
     /// The credit told last.
     announced: u32,
     /// The largest credit told in this session: what a correct dispatcher never exceeds (P4).
@@ -96,6 +99,10 @@ pub struct Counters {
     pub started: u64,
     /// Attempts dropped while they ran.
     pub dropped: u64,
+    /// Attempts given to a process that had another before it.
+    pub ahead: u64,
+    /// Attempts taken back from a process that had not begun them, or was gone before it did.
+    pub recalled: u64,
 }
 
 impl Worker {
@@ -119,6 +126,7 @@ impl Worker {
             slots: vec![Slot::default(); config.processes as usize],
             versions: Versions::default(),
             pace: credit::Pace::default(),
+            paces: BTreeMap::new(),
             announced: 0,
             ceiling: 0,
             pull_sent: false,
@@ -170,7 +178,7 @@ impl Worker {
         self.is_draining()
     }
 
-    /// The attempts that run now.
+    /// The attempts that run now, or are in the pipe of a process.
     pub fn running(&self) -> impl Iterator<Item = TaskRef> + '_ {
         self.held
             .iter()

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::child::{ChildFact, ChildOrder, SlotId};
 use super::hold::Held;
+use super::pipe::{Entry, Pipe};
 use super::session::Link;
 use super::{Output, Worker};
 use crate::task::{Failure, FailureKind, Outcome, Versions};
@@ -24,14 +25,16 @@ const START_BACKOFF_LIMIT: Duration = Duration::from_secs(5);
 /// The place of one child.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Slot {
-    state: State,
+    pub(super) state: State,
     /// Starts that failed in a row.
     failures: u32,
+    /// Whether the child can be given tasks ahead of the one it runs.
+    pub(super) reads_ahead: bool,
 }
 
 /// What the child does.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-enum State {
+pub(super) enum State {
     /// There is none; the next is started at this time.
     Down(Instant),
     /// It has been started and is not ready.
@@ -39,14 +42,20 @@ enum State {
         kill_at: Option<Instant>,
     },
     Idle,
+    /// It runs the first of its tasks, as far as is known.
     Busy {
-        task: TaskRef,
+        pipe: Pipe,
+        /// Since when the first is known to be next.
         started: Instant,
+        /// Of the first.
         deadline: Option<Instant>,
     },
-    /// It was told to end. The task is the one that is to blame, if its result is still wanted.
+    /// It was told to end.
     Ending {
-        task: Option<TaskRef>,
+        /// What it had not answered.
+        pipe: Pipe,
+        /// The task that ran past its deadline, if that is why and its result has not come.
+        blamed: Option<TaskRef>,
         /// When politeness ends; `None`: it has.
         kill_at: Option<Instant>,
     },
@@ -57,6 +66,46 @@ impl Default for Slot {
         Slot {
             state: State::Down(Instant::ZERO),
             failures: 0,
+            reads_ahead: false,
+        }
+    }
+}
+
+impl Slot {
+    /// Gives the child a task, to be run at once or after those that it has.
+    pub(super) fn push(&mut self, now: Instant, entry: Entry) {
+        match &mut self.state {
+            State::Busy { pipe, .. } => pipe.push(entry),
+            State::Idle => {
+                let deadline = entry.options.timeout().map(|timeout| now + timeout);
+                let mut pipe = Pipe::default();
+                pipe.push(entry);
+                self.state = State::Busy {
+                    pipe,
+                    started: now,
+                    deadline,
+                };
+            }
+            State::Down(_) | State::Starting { .. } | State::Ending { .. } => {}
+        }
+    }
+
+    /// The first task has left the pipe of a busy child.
+    fn next(&mut self, now: Instant) {
+        let State::Busy {
+            pipe,
+            started,
+            deadline,
+        } = &mut self.state
+        else {
+            return;
+        };
+        match pipe.front() {
+            Some(front) => {
+                *started = now;
+                *deadline = front.options.timeout().map(|timeout| now + timeout);
+            }
+            None => self.state = State::Idle,
         }
     }
 }
@@ -64,22 +113,29 @@ impl Default for Slot {
 impl Worker {
     pub(super) fn on_child(&mut self, now: Instant, fact: ChildFact) {
         match fact {
-            ChildFact::Ready { slot, versions } => self.on_ready(now, slot, versions),
+            ChildFact::Ready {
+                slot,
+                versions,
+                reads_ahead,
+            } => self.on_ready(now, slot, versions, reads_ahead),
             ChildFact::Replied {
                 slot,
                 task,
                 attempt,
                 outcome,
+                took,
             } => {
-                self.on_replied(now, slot, TaskRef { task, attempt }, outcome);
+                self.on_replied(now, slot, TaskRef { task, attempt }, (outcome, took));
             }
+            ChildFact::Recalled { slot, tasks } => self.on_recalled(now, slot, &tasks),
             ChildFact::Exited {
                 slot,
                 code,
                 signal,
                 output,
+                begun,
             } => {
-                self.on_exited(now, slot, code, signal, output);
+                self.on_exited(now, slot, (code, signal, output), &begun);
             }
         }
         self.start_waiting(now);
@@ -88,7 +144,7 @@ impl Worker {
         self.ask_for_work();
     }
 
-    fn on_ready(&mut self, now: Instant, slot: SlotId, versions: Versions) {
+    fn on_ready(&mut self, now: Instant, slot: SlotId, versions: Versions, reads_ahead: bool) {
         let Some(slot) = self.slots.get_mut(slot as usize) else {
             return;
         };
@@ -99,6 +155,7 @@ impl Worker {
         *slot = Slot {
             state: State::Idle,
             failures: 0,
+            reads_ahead,
         };
         self.versions = versions;
         if self.link == Link::Starting {
@@ -106,59 +163,70 @@ impl Worker {
         }
     }
 
-    fn on_replied(&mut self, now: Instant, slot: SlotId, task: TaskRef, outcome: Outcome) {
-        let Some(slot) = self.slots.get_mut(slot as usize) else {
+    fn on_replied(
+        &mut self,
+        now: Instant,
+        id: SlotId,
+        task: TaskRef,
+        (outcome, took): (Outcome, Duration),
+    ) {
+        let Some(slot) = self.slots.get_mut(id as usize) else {
             return;
         };
-        match &mut slot.state {
-            State::Busy {
-                task: busy,
-                started,
-                ..
-            } if *busy == task => {
-                self.pace.saw(now.since(*started));
-                slot.state = State::Idle;
-                self.finish(task, outcome);
-            }
+        let wanted = match &mut slot.state {
+            State::Busy { pipe, .. } => pipe.take(task),
             // It made it while the signal was on its way: the result counts, the child still ends.
-            State::Ending { task: blamed, .. } if *blamed == Some(task) => {
-                *blamed = None;
-                self.finish(task, outcome);
+            State::Ending { pipe, blamed, .. } => {
+                blamed.take_if(|blamed| *blamed == task);
+                pipe.take(task)
             }
-            State::Down(_)
-            | State::Starting { .. }
-            | State::Idle
-            | State::Busy { .. }
-            | State::Ending { .. } => {}
+            State::Down(_) | State::Starting { .. } | State::Idle => None,
+        };
+        let Some((wanted, function)) = wanted else {
+            return;
+        };
+        slot.next(now);
+        self.pace.saw(took);
+        if self.functions.contains_key(&function) {
+            self.paces.entry(function).or_default().saw(took);
         }
+        if wanted {
+            self.finish(task, outcome);
+        }
+        self.settle(now, id);
     }
 
     fn on_exited(
         &mut self,
         now: Instant,
         id: SlotId,
-        code: Option<i32>,
-        signal: Option<i32>,
-        output: Bytes,
+        (code, signal, output): (Option<i32>, Option<i32>, Bytes),
+        begun: &[TaskRef],
     ) {
         let Some(slot) = self.slots.get_mut(id as usize) else {
             return;
         };
+        slot.reads_ahead = false;
         let state = std::mem::replace(&mut slot.state, State::Down(now));
-        let blamed = match state {
+        let (pipe, blamed) = match state {
             State::Starting { .. } => {
                 let pause = START_BACKOFF.saturating_mul(1 << slot.failures.min(16));
                 slot.failures += 1;
                 slot.state = State::Down(now + pause.min(START_BACKOFF_LIMIT));
                 let output = String::from_utf8_lossy(&output);
                 tracing::warn!(slot = id, %output, "a Python process could not start");
-                None
+                (Pipe::default(), None)
             }
-            State::Busy { task, .. } => Some((task, ended(code, signal))),
-            State::Ending { task, .. } => task.map(|task| (task, self.overrun(now, task))),
-            State::Down(_) | State::Idle => None,
+            State::Busy { pipe, .. } => (pipe, None),
+            State::Ending { pipe, blamed, .. } => (pipe, blamed),
+            State::Down(_) | State::Idle => (Pipe::default(), None),
         };
-        if let Some((task, failure)) = blamed {
+        for task in self.bury(pipe, begun) {
+            let failure = match blamed == Some(task) {
+                true => self.overrun(task),
+                false => ended(code, signal),
+            };
+            let output = output.clone();
             self.finish(
                 task,
                 Outcome {
@@ -173,9 +241,12 @@ impl Worker {
             self.beat();
             self.hand_back_waiting();
         }
+        if self.is_draining() {
+            self.hand_back_waiting();
+        }
     }
 
-    fn overrun(&self, _now: Instant, task: TaskRef) -> Failure {
+    fn overrun(&self, task: TaskRef) -> Failure {
         let limit = match self.held.get(&task) {
             Some(Held::Running { options, .. }) => options.timeout().unwrap_or_default(),
             Some(Held::Waiting { .. } | Held::Finished(_)) | None => Duration::ZERO,
@@ -190,72 +261,40 @@ impl Worker {
         self.slots.iter().any(is_busy)
     }
 
-    /// Gives waiting tasks to idle children, oldest first.
-    pub(super) fn start_waiting(&mut self, now: Instant) {
+    /// A child that has nothing to do.
+    pub(super) fn idle_slot(&self) -> Option<usize> {
         let idle = |slot: &Slot| slot.state == State::Idle;
-        while let Some(task) = self.waiting.front().copied()
-            && let Some(slot) = self.slots.iter().position(idle)
-        {
-            self.waiting.pop_front();
-            self.start(now, task, slot);
-        }
+        self.slots.iter().position(idle)
     }
 
-    fn start(&mut self, now: Instant, task: TaskRef, slot: usize) {
-        let Some(held) = self.held.get_mut(&task) else {
-            return;
-        };
-        let id = slot as SlotId;
-        let Held::Waiting { run, function, .. } = held else {
-            return;
-        };
-        let (options, order) = (
-            run.options,
-            ChildOrder::Execute {
-                slot: id,
-                task: task.task,
-                attempt: task.attempt,
-                function: run.function,
-                body: function.clone(),
-                params: run.params.clone(),
-            },
-        );
-        *held = Held::Running { slot: id, options };
-        self.counters.started += 1;
-        self.outputs.push_back(Output::Child(order));
-        if let Some(slot) = self.slots.get_mut(slot) {
-            let deadline = options.timeout().map(|timeout| now + timeout);
-            slot.state = State::Busy {
-                task,
-                started: now,
-                deadline,
-            };
-        }
-    }
-
-    /// Ends the child of a task whose result is no longer wanted.
-    pub(super) fn terminate_dropped(&mut self, now: Instant, slot: SlotId) {
-        self.terminate(now, slot, None);
-    }
-
-    fn terminate(&mut self, now: Instant, id: SlotId, task: Option<TaskRef>) {
-        let kill_at = now + self.config.kill_grace;
+    /// Ends a child if the task that it runs is one to be ended, and it is known that nothing else
+    /// would end with it. Else it is asked for the others first.
+    pub(super) fn settle(&mut self, now: Instant, id: SlotId) {
         let Some(slot) = self.slots.get_mut(id as usize) else {
             return;
         };
-        match &mut slot.state {
-            State::Busy { .. } => {
-                slot.state = State::Ending {
-                    task,
-                    kill_at: Some(kill_at),
-                };
-                self.outputs
-                    .push_back(Output::Child(ChildOrder::Terminate { slot: id }));
-            }
-            // It is already on its way out; only the blame changes.
-            State::Ending { task: blamed, .. } => *blamed = task,
-            State::Down(_) | State::Starting { .. } | State::Idle => {}
+        let State::Busy { pipe, deadline, .. } = &mut slot.state else {
+            return;
+        };
+        let Some(front) = pipe.front() else {
+            slot.state = State::Idle;
+            return;
+        };
+        let is_late = deadline.is_some_and(|at| now >= at);
+        if !front.is_dropped() && !is_late {
+            return;
         }
+        if !pipe.is_alone() {
+            self.recall(id);
+            return;
+        }
+        slot.state = State::Ending {
+            blamed: Some(front.task).filter(|_| !front.is_dropped()),
+            pipe: std::mem::take(pipe),
+            kill_at: Some(now + self.config.kill_grace),
+        };
+        self.outputs
+            .push_back(Output::Child(ChildOrder::Terminate { slot: id }));
     }
 
     /// Does what time asks of the children: deadlines, the end of politeness, restarts.
@@ -266,12 +305,15 @@ impl Worker {
             };
             match &mut slot.state {
                 State::Busy {
-                    task,
-                    deadline: Some(at),
-                    ..
-                } if now >= *at => {
-                    let task = *task;
-                    self.terminate(now, id, Some(task));
+                    pipe,
+                    started,
+                    deadline,
+                } => {
+                    let is_slow = pipe.len() > 1 && now >= *started + self.config.prefetch;
+                    if is_slow || deadline.is_some_and(|at| now >= at) {
+                        self.hurry(now, id);
+                    }
+                    self.settle(now, id);
                 }
                 State::Ending { kill_at, .. } | State::Starting { kill_at }
                     if kill_at.is_some_and(|at| now >= at) =>
@@ -280,11 +322,7 @@ impl Worker {
                     self.outputs
                         .push_back(Output::Child(ChildOrder::Kill { slot: id }));
                 }
-                State::Down(_)
-                | State::Starting { .. }
-                | State::Idle
-                | State::Busy { .. }
-                | State::Ending { .. } => {}
+                State::Down(_) | State::Starting { .. } | State::Idle | State::Ending { .. } => {}
             }
         }
         self.spawn_due(now);
@@ -322,7 +360,16 @@ impl Worker {
         let deadline = |slot: &Slot| match slot.state {
             State::Down(at) => (!leaving).then_some(at),
             State::Starting { kill_at } | State::Ending { kill_at, .. } => kill_at,
-            State::Busy { deadline, .. } => deadline,
+            // Then the answer decides.
+            State::Busy { ref pipe, .. } if pipe.is_asked() => None,
+            State::Busy {
+                ref pipe,
+                started,
+                deadline,
+            } => {
+                let slow = (!pipe.is_alone()).then_some(started + self.config.prefetch);
+                [deadline, slow].into_iter().flatten().min()
+            }
             State::Idle => None,
         };
         self.slots.iter().filter_map(deadline).min()
@@ -330,28 +377,23 @@ impl Worker {
 
     /// Each running task is in the slot it says, and no slot runs what is not held.
     pub(super) fn check_slots(&self) -> Result<(), String> {
-        let busy = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter_map(|(id, slot)| match slot.state {
-                State::Busy { task, .. }
-                | State::Ending {
-                    task: Some(task), ..
-                } => Some((id as SlotId, task)),
-                State::Down(_) | State::Starting { .. } | State::Idle | State::Ending { .. } => {
-                    None
-                }
-            });
         let mut count = 0;
-        for (id, task) in busy {
-            count += 1;
-            let here =
-                matches!(self.held.get(&task), Some(Held::Running { slot, .. }) if *slot == id);
-            if !here {
-                return Err(format!(
-                    "slot {id} runs {task:?}, which is not held as running there"
-                ));
+        for (id, slot) in self.slots.iter().enumerate() {
+            let (State::Busy { pipe, .. } | State::Ending { pipe, .. }) = &slot.state else {
+                continue;
+            };
+            if matches!(slot.state, State::Busy { .. }) && pipe.is_empty() {
+                return Err(format!("slot {id} is busy with nothing"));
+            }
+            if pipe.len() > 1 && !slot.reads_ahead {
+                return Err(format!("slot {id} was given a task ahead"));
+            }
+            for task in pipe.wanted() {
+                count += 1;
+                let here = matches!(self.held.get(&task), Some(Held::Running { slot, .. }) if *slot as usize == id);
+                if !here {
+                    return Err(format!("slot {id} has {task:?}, which is not held there"));
+                }
             }
         }
         match count == self.running().count() {

@@ -1,5 +1,7 @@
 //! What a driver knows of its children, and what they may tell.
 
+use std::time::Duration;
+
 use mpcsfaas_core::task::Versions;
 use mpcsfaas_core::wire::message::TaskRef;
 use mpcsfaas_core::worker::Worker;
@@ -8,16 +10,23 @@ use mpcsfaas_core::worker::child::{ChildFact, ChildOrder, SlotId};
 use crate::draw::Draw;
 
 /// A child as its driver sees it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 enum Child {
     /// There is none.
     Gone,
     /// It was started.
     Starting,
-    /// It waits.
-    Ready,
-    /// It was given a task.
-    Runs(TaskRef),
+    /// It is ready, and has been given these, in this order.
+    Has(Given),
+}
+
+/// What a child has been given and has not answered.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Given {
+    tasks: Vec<TaskRef>,
+    reads_ahead: bool,
+    /// Whether it was asked for what it has not begun.
+    is_asked: bool,
 }
 
 /// The children, by slot.
@@ -45,12 +54,23 @@ impl Children {
                 attempt,
                 ..
             } => {
-                let child = self.at(*slot);
-                assert_eq!(*child, Child::Ready, "slot {slot} cannot run anything");
-                *child = Child::Runs(TaskRef {
+                let Child::Has(given) = self.at(*slot) else {
+                    panic!("slot {slot} cannot run anything");
+                };
+                assert!(
+                    given.tasks.is_empty() || given.reads_ahead,
+                    "slot {slot} runs something"
+                );
+                given.tasks.push(TaskRef {
                     task: *task,
                     attempt: *attempt,
                 });
+            }
+            ChildOrder::Recall { slot } => {
+                let Child::Has(given) = self.at(*slot) else {
+                    panic!("nobody to ask in slot {slot}");
+                };
+                given.is_asked = true;
             }
             ChildOrder::Terminate { slot } | ChildOrder::Kill { slot } => {
                 let child = self.at(*slot);
@@ -63,28 +83,47 @@ impl Children {
     pub(super) fn fact(&mut self, draw: &mut Draw<'_>) -> Option<ChildFact> {
         let slot = draw.index(self.0.len()) as SlotId;
         let exits = draw.rarely(4);
+        let begun = draw.flag();
         let child = self.at(slot);
-        match *child {
+        match child {
             Child::Gone => None,
-            Child::Starting | Child::Ready | Child::Runs(_) if exits => {
+            Child::Starting if exits => {
                 *child = Child::Gone;
-                Some(draw.exit(slot))
+                Some(draw.exit(slot, Vec::new()))
             }
             Child::Starting => {
-                *child = Child::Ready;
+                let reads_ahead = draw.flag();
+                *child = Child::Has(Given {
+                    reads_ahead,
+                    ..Given::default()
+                });
                 Some(ChildFact::Ready {
                     slot,
                     versions: Versions::default(),
+                    reads_ahead,
                 })
             }
-            Child::Ready => None,
-            Child::Runs(TaskRef { task, attempt }) => {
-                *child = Child::Ready;
+            Child::Has(given) if exits => {
+                let count = usize::from(begun).min(given.tasks.len());
+                let begun = given.tasks[..count].to_vec();
+                *child = Child::Gone;
+                Some(draw.exit(slot, begun))
+            }
+            Child::Has(given) if given.is_asked => {
+                given.is_asked = false;
+                let from = usize::from(begun).min(given.tasks.len());
+                let tasks = given.tasks.split_off(from);
+                Some(ChildFact::Recalled { slot, tasks })
+            }
+            Child::Has(given) if given.tasks.is_empty() => None,
+            Child::Has(given) => {
+                let TaskRef { task, attempt } = given.tasks.remove(0);
                 Some(ChildFact::Replied {
                     slot,
                     task,
                     attempt,
                     outcome: draw.outcome(),
+                    took: draw.took(),
                 })
             }
         }
@@ -94,20 +133,23 @@ impl Children {
     /// slot that does not exist. That a child is ready or gone is the driver's own knowledge.
     pub(super) fn is_possible(&self, fact: &ChildFact) -> bool {
         match fact {
-            ChildFact::Ready { slot, .. } | ChildFact::Exited { slot, .. } => {
-                *slot as usize >= self.0.len()
-            }
+            ChildFact::Ready { slot, .. }
+            | ChildFact::Recalled { slot, .. }
+            | ChildFact::Exited { slot, .. } => *slot as usize >= self.0.len(),
             ChildFact::Replied {
                 slot,
                 task,
                 attempt,
                 ..
             } => {
-                let runs = Child::Runs(TaskRef {
+                let task = TaskRef {
                     task: *task,
                     attempt: *attempt,
-                });
-                self.0.get(*slot as usize) != Some(&runs)
+                };
+                match self.0.get(*slot as usize) {
+                    Some(Child::Has(given)) => !given.tasks.contains(&task),
+                    Some(Child::Gone | Child::Starting) | None => true,
+                }
             }
         }
     }
@@ -115,8 +157,9 @@ impl Children {
     /// What the worker takes for running is what was ordered.
     pub(super) fn check(&self, worker: &Worker) {
         for task in worker.running() {
+            let has = |child: &Child| matches!(child, Child::Has(given) if given.tasks.contains(&task));
             assert!(
-                self.0.contains(&Child::Runs(task)),
+                self.0.iter().any(has),
                 "{task} runs nowhere: {:?}",
                 self.0
             );
@@ -139,8 +182,9 @@ impl Draw<'_> {
             0 => ChildFact::Ready {
                 slot,
                 versions: self.versions(),
+                reads_ahead: self.flag(),
             },
-            1 => self.exit(slot),
+            1 => self.exit(slot, Vec::new()),
             _ => {
                 let TaskRef { task, attempt } = self.task_ref();
                 ChildFact::Replied {
@@ -148,17 +192,24 @@ impl Draw<'_> {
                     task,
                     attempt,
                     outcome: self.outcome(),
+                    took: self.took(),
                 }
             }
         }
     }
 
-    fn exit(&mut self, slot: SlotId) -> ChildFact {
+    /// How long a child was busy: no time, a short one, or a long one.
+    fn took(&mut self) -> Duration {
+        Duration::from_micros(self.one_of(&[0, 50, 400, 1_000_000]))
+    }
+
+    fn exit(&mut self, slot: SlotId, begun: Vec<TaskRef>) -> ChildFact {
         ChildFact::Exited {
             slot,
             code: self.flag().then_some(1),
             signal: self.flag().then_some(9),
             output: self.bytes(3),
+            begun,
         }
     }
 }

@@ -82,6 +82,8 @@ impl Launcher for ScriptedLauncher {
             replies,
             capture,
             exited,
+            // These children take one task at a time.
+            ledger: None,
         })
     }
 
@@ -170,6 +172,7 @@ impl Child {
                 b'R' => {
                     let task = TaskId(frame.get_u128());
                     let attempt = frame.get_u32_le();
+                    let _number_and_heard = frame.get_u16();
                     let function = FunctionId(frame.get_u128());
                     if !self.functions.contains(&function) {
                         let what = format!("{function} is to be run and was never sent");
@@ -211,6 +214,8 @@ impl Child {
         let mut reply = vec![if result.is_ok() { b'C' } else { b'E' }];
         reply.put_u128(task.task.0);
         reply.put_u32_le(task.attempt);
+        reply.put_u32_le(u32::try_from(runs.as_micros()).unwrap_or(u32::MAX));
+        reply.put_u8(1);
         match result {
             Ok(bytes) => reply.put_slice(&bytes),
             Err(raised) => {

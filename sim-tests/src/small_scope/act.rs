@@ -205,7 +205,11 @@ impl<'s> Act<'s> {
         match order {
             ChildOrder::Spawn { slot } => {
                 let versions = Versions::default();
-                node.facts.push_back(ChildFact::Ready { slot, versions });
+                node.facts.push_back(ChildFact::Ready {
+                    slot,
+                    versions,
+                    reads_ahead: false,
+                });
             }
             ChildOrder::Execute {
                 slot,
@@ -222,6 +226,10 @@ impl<'s> Act<'s> {
                 let at = Place::Worker(worker);
                 self.see(What::Started { at, task });
             }
+            ChildOrder::Recall { slot } => {
+                let tasks = Vec::new();
+                node.facts.push_back(ChildFact::Recalled { slot, tasks });
+            }
             ChildOrder::Terminate { slot } | ChildOrder::Kill { slot } => {
                 let killed = node.children.get_mut(slot as usize).and_then(Option::take);
                 node.facts.push_back(ChildFact::Exited {
@@ -229,6 +237,7 @@ impl<'s> Act<'s> {
                     code: None,
                     signal: Some(15),
                     output: Bytes::new(),
+                    begun: killed.into_iter().map(|(task, _)| task).collect(),
                 });
                 if let Some((task, _)) = killed {
                     self.see_stopped(worker, task, false);
@@ -239,8 +248,9 @@ impl<'s> Act<'s> {
 
     /// A child is done. It is heard at once, unless its parent stands still.
     fn child_ends(&mut self, worker: usize, slot: usize) {
+        let now = self.state.now;
         let node = self.state.workers[worker].change();
-        let Some((task, _)) = node.children[slot].take() else {
+        let Some((task, since)) = node.children[slot].take() else {
             return;
         };
         let fact = ChildFact::Replied {
@@ -248,6 +258,7 @@ impl<'s> Act<'s> {
             task: task.task,
             attempt: task.attempt,
             outcome: Outcome::completed(result_of(task)),
+            took: now.since(since),
         };
         let hears = node.standing.is_up() && node.facts.is_empty();
         if !hears {

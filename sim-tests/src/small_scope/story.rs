@@ -210,6 +210,9 @@ fn fact(state: &State, node: Place) -> Words {
                         vec![TaskRef { task, attempt }],
                     )
                 }
+                Some(ChildFact::Recalled { slot, .. }) => {
+                    (format!("child {slot} gives back nothing"), Vec::new())
+                }
                 Some(ChildFact::Exited { slot, .. }) => {
                     (format!("child {slot} has ended"), Vec::new())
                 }

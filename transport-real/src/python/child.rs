@@ -38,6 +38,30 @@ pub struct Started<W, R> {
     pub capture: R,
     /// Resolves when it is reaped and its group is gone.
     pub exited: oneshot::Receiver<Exit>,
+    /// What it takes to give it tasks ahead; `None`: it is given one at a time.
+    pub ledger: Option<Box<dyn Ledger>>,
+}
+
+/// What is shared with a child that reads ahead, as `runner.py`'s header has it. No call waits, and
+/// all work after the child's end, too.
+pub trait Ledger: fmt::Debug + Send + Sync {
+    /// The number of the run that was begun last.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn begun(&self) -> io::Result<u8>;
+
+    /// Counts that the capture pipe is about to be read.
+    fn count_read(&self);
+
+    /// Says whether a run may not be begun any more.
+    fn take_back(&self, number: u8, is_taken_back: bool);
+
+    /// Reads from the quiet pipe. 0 bytes: nothing is there.
+    ///
+    /// # Errors
+    /// Nothing is there, or it is gone.
+    fn read_quiet(&self, into: &mut [u8]) -> io::Result<usize>;
 }
 
 /// How a child ended.

@@ -3,6 +3,8 @@
 //! What comes from a child is not trusted: user code shares its process. Every length is checked
 //! before anything is allocated for it.
 
+use std::time::Duration;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use mpcsfaas_core::id::{Attempt, FunctionId, TaskId};
 use mpcsfaas_core::task::{Failure, FailureKind, Function, Versions};
@@ -23,7 +25,7 @@ const COPY_LIMIT: usize = 16 << 10;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     /// It is ready.
-    Hello(Versions),
+    Hello(Greeting),
     /// It cannot work, and ends.
     CannotWork(String),
     /// A task ended.
@@ -34,7 +36,41 @@ pub(super) enum Reply {
         attempt: Attempt,
         /// How.
         result: Result<Bytes, Failure>,
+        /// How long it took.
+        took: Duration,
+        /// Whether some of what it printed may be in the capture pipe.
+        printed: bool,
     },
+    /// A task was taken back before it began.
+    Skipped {
+        /// Which task.
+        task: TaskId,
+        /// Which attempt.
+        attempt: Attempt,
+    },
+}
+
+/// What a child says of itself.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Greeting {
+    /// Its Python and dill.
+    #[serde(flatten)]
+    pub(super) versions: Versions,
+    /// Whether it found the ledger and the quiet pipe, and can use them.
+    #[serde(default)]
+    pub(super) reads_ahead: bool,
+}
+
+impl Reply {
+    /// The attempt that it answers, if it is such a reply.
+    pub(super) fn attempt(&self) -> Option<(TaskId, Attempt)> {
+        match self {
+            Reply::Ended { task, attempt, .. } | Reply::Skipped { task, attempt } => {
+                Some((*task, *attempt))
+            }
+            Reply::Hello(_) | Reply::CannotWork(_) => None,
+        }
+    }
 }
 
 /// Bytes that the runner does not send, or would not read.
@@ -112,20 +148,25 @@ pub(super) fn forget(id: FunctionId) -> Result<Bytes, FrameError> {
     Ok(frame.freeze())
 }
 
-/// `R`: run this task. In two parts, so that the parameters are not copied.
+/// The head of an `R`: run this task. Its parameters, so many bytes, come behind it.
 pub(super) fn run(
-    task: TaskId,
-    attempt: Attempt,
+    (task, attempt): (TaskId, Attempt),
+    (number, heard): (u8, u8),
     function: FunctionId,
-    params: Bytes,
-) -> Result<[Bytes; 2], FrameError> {
-    let mut head = headed(1 + 16 + 4 + 16, params.len())?;
+    params: usize,
+) -> Result<BytesMut, FrameError> {
+    let mut head = headed(1 + 16 + 4 + 2 + 16, params)?;
     head.put_u8(b'R');
     head.put_u128(task.0);
     head.put_u32_le(attempt);
+    head.put_u8(number);
+    head.put_u8(heard);
     head.put_u128(function.0);
-    Ok([head.freeze(), params])
+    Ok(head)
 }
+
+/// `G`: all that was printed is heard.
+pub(super) const GO_ON: Bytes = Bytes::from_static(b"\x01\0\0\0G");
 
 /// A buffer that begins with the length of a frame, for a head with a body behind it.
 fn headed(head: usize, body: usize) -> Result<BytesMut, FrameError> {
@@ -164,29 +205,33 @@ pub(super) fn take(read: &mut BytesMut, limit: usize) -> Result<Option<Reply>, F
 fn parse(mut frame: Bytes) -> Result<Reply, FrameError> {
     match frame.try_get_u8().map_err(|_| FrameError::UnknownKind)? {
         b'H' => {
-            let versions = serde_json::from_slice(&frame).map_err(|_| FrameError::Json('H'))?;
-            Ok(Reply::Hello(versions))
+            let greeting = serde_json::from_slice(&frame).map_err(|_| FrameError::Json('H'))?;
+            Ok(Reply::Hello(greeting))
         }
         b'X' => {
             let CannotWork { message } =
                 serde_json::from_slice(&frame).map_err(|_| FrameError::Json('X'))?;
             Ok(Reply::CannotWork(message))
         }
-        b'C' => {
-            let (task, attempt) = run_of(&mut frame).ok_or(FrameError::Truncated('C'))?;
+        kind @ (b'C' | b'E') => {
+            let truncated = || FrameError::Truncated(kind.into());
+            let (task, attempt) = run_of(&mut frame).ok_or_else(truncated)?;
+            let took = frame.try_get_u32_le().map_err(|_| truncated())?;
+            let printed = frame.try_get_u8().map_err(|_| truncated())?;
             Ok(Reply::Ended {
                 task,
                 attempt,
-                result: Ok(frame),
+                result: match kind {
+                    b'C' => Ok(frame),
+                    _ => Err(failure(frame)?),
+                },
+                took: Duration::from_micros(took.into()),
+                printed: printed != 0,
             })
         }
-        b'E' => {
-            let (task, attempt) = run_of(&mut frame).ok_or(FrameError::Truncated('E'))?;
-            Ok(Reply::Ended {
-                task,
-                attempt,
-                result: Err(failure(frame)?),
-            })
+        b'K' => {
+            let (task, attempt) = run_of(&mut frame).ok_or(FrameError::Truncated('K'))?;
+            Ok(Reply::Skipped { task, attempt })
         }
         _ => Err(FrameError::UnknownKind),
     }
@@ -237,12 +282,21 @@ mod tests {
 
     #[test]
     fn a_run_is_written_as_the_runner_reads_it() {
-        let [head, params] =
-            run(TaskId(1), 2, FunctionId(3), Bytes::from_static(b"params")).expect("short");
-        let mut expected =
-            framed(&[&b"R"[..], &[0; 15], &[1], &[2, 0, 0, 0], &[0; 15], &[3]].concat());
+        let head = run((TaskId(1), 2), (7, 6), FunctionId(3), 6).expect("short");
+        let mut expected = framed(
+            &[
+                &b"R"[..],
+                &[0; 15],
+                &[1],
+                &[2, 0, 0, 0],
+                &[7, 6],
+                &[0; 15],
+                &[3],
+            ]
+            .concat(),
+        );
         expected[0] += 6;
-        assert_eq!((&head[..], &params[..]), (&expected[..], &b"params"[..]));
+        assert_eq!(&head[..], &expected[..]);
     }
 
     #[test]
@@ -251,6 +305,8 @@ mod tests {
             &b"C"[..],
             &7_u128.to_be_bytes(),
             &9_u32.to_le_bytes(),
+            &1_500_u32.to_le_bytes(),
+            &[1],
             b"pickle",
         ]
         .concat();
@@ -267,6 +323,8 @@ mod tests {
                 task: TaskId(7),
                 attempt: 9,
                 result: Ok(Bytes::from_static(b"pickle")),
+                took: Duration::from_micros(1_500),
+                printed: true,
             })
         );
     }
@@ -274,7 +332,7 @@ mod tests {
     #[test]
     fn what_the_runner_does_not_send_is_refused() {
         use FrameError::{Json, TooLong, Truncated, UnknownKind};
-        let ids = [0; 20];
+        let ids = [0; 25];
         let lying = [&b"E"[..], &ids, &[9, 0, 0, 0], b"{}"].concat();
         let unknown = br#"{"kind":"odd","type":"","message":"","traceback":"","exit_code":null}"#;
         let unknown = [&b"E"[..], &ids, &[0; 4], unknown].concat();

@@ -19,7 +19,8 @@ use nix::unistd::{self, Pid};
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 
-use super::child::{Exit, Launcher, Sink, Source, Started};
+use super::child::{Exit, Launcher, Ledger, Sink, Source, Started};
+use super::ledger::SharedLedger;
 use super::leftovers::{self, MARK_VARIABLE};
 use super::reaper::Reaper;
 
@@ -63,6 +64,7 @@ pub(super) struct Spawned {
     replies: ChildStdout,
     capture: ChildStderr,
     exited: oneshot::Receiver<Exit>,
+    ledger: Option<SharedLedger>,
 }
 
 /// Starts the children of a slot in its thread.
@@ -90,6 +92,9 @@ impl Launcher for ProcessLauncher {
             replies: pipe::Receiver::from_owned_fd(spawned.replies.into())?,
             capture: pipe::Receiver::from_owned_fd(spawned.capture.into())?,
             exited: spawned.exited,
+            ledger: spawned
+                .ledger
+                .map(|ledger| Box::new(ledger) as Box<dyn Ledger>),
         })
     }
 
@@ -204,9 +209,12 @@ impl Keeper {
     }
 
     fn spawn(&self, mark: &str) -> io::Result<(Child, Spawned, oneshot::Sender<Exit>)> {
+        let ledger = SharedLedger::create();
+        let names = ledger.as_ref().map(SharedLedger::names);
         let mut child = Command::new(&self.launch.python)
             .args(["-u", "-c", BOOTSTRAP])
             .arg(self.launch.max_result.to_string())
+            .args(names.unwrap_or_default())
             .arg(RUNNER.len().to_string())
             .env(MARK_VARIABLE, mark)
             .stdin(Stdio::piped())
@@ -229,6 +237,7 @@ impl Keeper {
             replies: child.stdout.take().ok_or_else(missing)?,
             capture: child.stderr.take().ok_or_else(missing)?,
             exited,
+            ledger,
         };
         Ok((child, spawned, exit))
     }

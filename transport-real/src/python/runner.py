@@ -2,47 +2,69 @@
 
 The worker (the parent) starts this script, sends it functions and runs over a pipe, and reads the replies:
 
-    parent --- fd 0 ---> F D R frames          a frame: u32 little-endian length, then that many bytes
-    parent <-- fd 1 ---- H X C E frames
+    parent --- fd 0 ---> F D R G frames        a frame: u32 little-endian length, then that many bytes
+    parent <-- fd 1 ---- H X C E K frames
     parent <-- fd 2 ---- everything the user's code prints, from Python, C or its subprocesses
+    parent <-- quiet --- C E K frames that need not be read at once
+    parent <-> ledger -- memory that both see
 
 The user's code must never reach the protocol, so the first thing that happens here is that fd 0 and fd 1 are moved
 away: fd 0 becomes /dev/null, and fd 1 becomes the capture pipe that the parent made as fd 2.
 
     F  function id (16), u16 length, JSON {"name", "python", "dill"}, pickled function    keep this function
     D  function id (16)                                                                   forget it
-    R  task id (16), attempt (u32), function id (16), pickled (args, kwargs)              run it
+    R  task id (16), attempt (u32), number (u8), heard (u8), function id (16), pickled (args, kwargs)     run it
+    G                                                                     all that was printed is heard: go on
 
-    H  JSON {"python", "dill", "pid"}                                     ready; sent once, first
+    H  JSON {"python", "dill", "pid", "reads_ahead"}                      ready; sent once, first
     X  JSON {"message"}                                                   cannot work here; followed by exit code 3
-    C  task id (16), attempt (u32), pickled result                        the run returned
-    E  task id (16), attempt (u32), u32 length, pickled str(exception), JSON with kind, type, message, traceback,
-       exit_code                                                          the run failed
+    C  task id (16), attempt (u32), took (u32), printed (u8), pickled result      the run returned
+    E  task id (16), attempt (u32), took (u32), printed (u8), u32 length, pickled str(exception), JSON with kind, type,
+       message, traceback, exit_code                                      the run failed
+    K  task id (16), attempt (u32)                                        taken back, and not begun
+
+R frames are numbered by the parent, modulo 256, and answered in order; `heard` is the number of the last one whose
+answer the parent had read. `took` is in microseconds. `printed` is 0 if it is certain that nothing of the run is in the
+capture pipe.
+
+Reading ahead: the parent may send R frames before the earlier ones are answered, if the child has said `reads_ahead`.
+While more is there to run, an answer goes to the quiet pipe, which wakes nobody; one on fd 1 follows soon. What is in a
+pipe survives this process. The ledger is 512 bytes:
+
+    0          the number of the R frame that was begun last. Written here before a run begins, so that the parent knows
+               which runs have begun if this process dies
+    4 to 7     counts the times that the parent has read the capture pipe while something ran
+    256 + n    1: the R frame of number n is not to be begun (K). Written by the parent
 
 All a task printed is in the capture pipe, and all its processes are gone, before its reply is written. So the parent
-can cut the output into tasks by draining the pipe when a reply arrives.
+can cut the output into tasks: it drains the pipe when a reply arrives that says `printed`, and nothing is begun before.
 
-Argument 1 is the largest pickled result, in bytes, that may be sent.
+Argument 1 is the largest pickled result, in bytes, that may be sent. Arguments 2 and 3 are files: the ledger and the
+quiet pipe, or "" if there are none.
 """
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import faulthandler
 import io
 import json
+import mmap
 import os
 import pickle
 import signal
 import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 import traceback
 import types
+from collections import deque
 from collections.abc import Callable
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 # Every Python that dill 0.4 runs on reads protocol 4, so the client may be older than this worker.
 PICKLE_PROTOCOL = 4
@@ -50,17 +72,45 @@ PICKLE_PROTOCOL = 4
 # Messages and tracebacks are for people; beyond this many characters the middle is cut.
 TEXT_LIMIT = 16 * 1024
 
+# A write of so many bytes to a pipe is all or nothing, by POSIX.
+PIPE_BUF = 512 if sys.platform != "linux" else 4096
+
+# What is read of requests at a time.
+READ_SIZE = 1 << 14
+
+# How long answers may stay in the quiet pipe while there is more to run.
+QUIET_LIMIT = 0.001
+
+# The parts of the ledger.
+BEGUN, TAKEN_BACK = 0, 256
+CAPTURE_READS = slice(4, 8)
+LEDGER_SIZE = 512
+
+# The head of an R frame: its tag, task id and attempt, number, heard, function id.
+RUN_HEAD = struct.Struct("<c20sBB16s")
+LENGTH = struct.Struct("<I")
+UNREAD, NOTHING = bytearray(4), bytes(4)
+STREAMS = (("stdout", 1), ("stderr", 2))
+
+# The head of a C or E frame: its length, tag, task id and attempt, took, printed.
+ANSWER_HEAD = struct.Struct("<Ic20sIB")
+
+LIBC = ctypes.CDLL(None)
+
 PYTHON_VERSION = "{}.{}.{}".format(*sys.version_info[:3])
 
 
 def main() -> None:
     """Sets the process up, says hello and serves until the parent closes the pipe."""
     result_limit = int(sys.argv[1])
+    ahead = Ahead.opened(*sys.argv[2:4])
     parent = os.getppid()
     requests, replies, capture = move_descriptors()
     end_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C in a terminal reaches the whole group; the parent decides.
     os.register_at_fork(after_in_child=lambda: close_all(requests, replies))
+    if ahead is not None and not ahead.counts(capture):
+        ahead = None
 
     # Functions pickled by reference import from the directory the worker was started in. The path is absolute
     # because a task may change the directory, and later tasks must import the same modules all the same.
@@ -77,9 +127,10 @@ def main() -> None:
         write_frame(replies, b"X" + as_json({"message": advice}))
         sys.exit(3)
 
-    write_frame(replies, b"H" + as_json({"python": PYTHON_VERSION, "dill": dill.__version__, "pid": os.getpid()}))
+    hello = {"python": PYTHON_VERSION, "dill": dill.__version__, "pid": os.getpid(), "reads_ahead": ahead is not None}
+    write_frame(replies, b"H" + as_json(hello))
     try:
-        Runner(dill, result_limit, capture).serve(os.fdopen(requests, "rb", buffering=1 << 16), replies)
+        Runner(dill, result_limit, capture).serve(Requests(requests), Replies(replies, capture, ahead))
     except BrokenPipeError:
         pass  # The parent is gone; nobody is left to tell.
     # Not sys.exit(): that would wait for threads which tasks have left behind.
@@ -98,6 +149,166 @@ class Function:
         self.call: Callable[..., Any] | None = None
 
 
+class Ahead:
+    """What it takes to be given runs ahead of time: the ledger, and the quiet pipe."""
+
+    __slots__ = ("ledger", "quiet")
+
+    def __init__(self, ledger: mmap.mmap, quiet: int) -> None:
+        """Both are open."""
+        self.ledger = ledger
+        self.quiet = quiet
+
+    @classmethod
+    def opened(cls, ledger: str, quiet: str) -> Ahead | None:
+        """None if that is not possible here."""
+        if not ledger or not quiet:
+            return None
+        try:
+            file = os.open(ledger, os.O_RDWR | os.O_CLOEXEC)
+            memory = mmap.mmap(file, LEDGER_SIZE)
+            os.close(file)
+            return cls(memory, os.open(quiet, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        except (OSError, ValueError):
+            return None
+
+    def counts(self, capture: int) -> bool:
+        """Whether the system can tell how much is in the capture pipe."""
+        try:
+            holds_something(capture)
+        except OSError:
+            return False
+        return True
+
+
+class Requests:
+    """The frames of the parent, read ahead as far as they are there."""
+
+    def __init__(self, fd: int) -> None:
+        """Nothing is read yet."""
+        self.fd = fd
+        self.frames: deque[bytes] = deque()
+        self.part = b""
+        self.may_go_on = False
+        self.half = -1
+        self.since = 0.0
+
+    def next(self) -> bytes | None:
+        """The next frame, or None at the end of the pipe."""
+        while not self.frames:
+            if not self.read():
+                return None
+        return self.frames.popleft()
+
+    def is_more(self) -> bool:
+        """Whether another frame is there, without waiting for one to begin."""
+        return bool(self.frames) or (holds_something(self.fd) and self.read() and bool(self.frames))
+
+    def await_go(self) -> bool:
+        """Waits for a G frame; whether there was one before the pipe's end."""
+        while not self.may_go_on:
+            if not self.read():
+                return False
+        self.may_go_on = False
+        return True
+
+    def read(self) -> bool:
+        """Waits for bytes and takes them in; whether there were any before the pipe's end."""
+        data = os.read(self.fd, READ_SIZE)
+        if not data:
+            return False
+        if self.part:
+            data = self.part + data
+        start, end = 0, len(data)
+        if end > 5 and int.from_bytes(data[:4], "little") == end - 4:
+            # The usual case when there is little to do: one frame, and all of it.
+            self.part = b""
+            self.frames.append(data[4:])
+            return True
+        while end - start >= 4:
+            size = int.from_bytes(data[start : start + 4], "little")
+            start += 4
+            if end - start < size:
+                # A long one: to read it by pieces would copy it again and again.
+                frame = data[start:] + self.exactly(size - (end - start))
+                start, end = 0, 0
+            else:
+                frame = data[start : start + size]
+                start += size
+            if len(frame) < size:
+                return False
+            if frame == b"G":
+                self.may_go_on = True
+            else:
+                self.frames.append(frame)
+        self.part = data[start:end]
+        count = len(self.frames)
+        self.half = count // 2 if count >= 4 else -1
+        self.since = time.perf_counter()
+        return True
+
+    def exactly(self, size: int) -> bytes:
+        """So many bytes, or fewer at the end of the pipe."""
+        parts = []
+        while size > 0 and (part := os.read(self.fd, min(size, 1 << 16))):
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+
+class Replies:
+    """The ways for answers, and what the parent knows of runs before it reads them."""
+
+    def __init__(self, fd: int, capture: int, ahead: Ahead | None) -> None:
+        """Without `ahead` every answer wakes the parent, and says that something may have been printed."""
+        self.fd = fd
+        self.capture = capture
+        self.ledger = None if ahead is None else ahead.ledger
+        self.quiet = -1 if ahead is None else ahead.quiet
+        self.capture_reads = b""
+        self.woken = 0.0
+
+    def begins(self, number: int) -> bool:
+        """Notes that a run begins; whether it may."""
+        ledger = self.ledger
+        if ledger is None:
+            return True
+        ledger[BEGUN] = number
+        self.capture_reads = ledger[CAPTURE_READS]
+        return not ledger[TAKEN_BACK + number]
+
+    def printed(self) -> bool:
+        """Whether something of this run is, or was, in the capture pipe.
+
+        The parent counts before it reads, so what is not in the pipe any more has been counted.
+        """
+        ledger = self.ledger
+        return ledger is None or holds_something(self.capture) or ledger[CAPTURE_READS] != self.capture_reads
+
+    def send(self, frame: bytes, now: float) -> None:
+        """Sends an answer that wakes the parent."""
+        self.woken = now
+        write_all(self.fd, frame)
+
+    def send_in_time(self, frame: bytes, requests: Requests, now: float) -> None:
+        """Sends an answer: quietly, if there is more to run and the parent was woken shortly before.
+
+        It is woken when half of what was here is left, so that more is here before that has ended.
+        """
+        if (
+            len(frame) <= PIPE_BUF
+            and requests.is_more()
+            and now - max(self.woken, requests.since) < QUIET_LIMIT
+            and len(requests.frames) != requests.half
+        ):
+            try:
+                os.write(self.quiet, frame)
+                return
+            except OSError:
+                pass  # It is full, or the parent has ended.
+        self.send(frame, now)
+
+
 class Runner:
     """The loop: one frame in, at most one frame out."""
 
@@ -113,22 +324,40 @@ class Runner:
         sys.stderr = sys.__stderr__ = self.streams["stderr"]  # type: ignore[misc]
         faulthandler.enable(file=capture)  # A segmentation fault leaves a Python traceback in the output.
 
-    def serve(self, requests: BinaryIO, replies: int) -> None:
+    def serve(self, requests: Requests, replies: Replies) -> None:
         """Answers frames until the pipe ends."""
-        while True:
-            header = requests.read(4)
-            size = int.from_bytes(header, "little")
-            frame = requests.read(size)
-            if len(header) < 4 or len(frame) < size:
-                return
+        answered = 0  # The number of the last R frame.
+        unheard = -1  # The same, if the parent has to hear what it printed before another begins.
+        while (frame := requests.next()) is not None:
             tag = frame[:1]
             if tag == b"R":
-                reply = self.attempt(frame[1:21], frame[21:37], frame[37:])
+                _, run, number, heard, function_id = RUN_HEAD.unpack_from(frame)
+                if unheard not in (-1, heard) and not requests.await_go():
+                    return
+                unheard = -1
+                began = time.perf_counter()
+                if not replies.begins(number):
+                    answered = number
+                    replies.send_in_time(framed(b"K" + run), requests, began)
+                    continue
+                kind, rest = self.attempt(function_id, frame[RUN_HEAD.size :])
                 self.restore_streams()
                 if killed := kill_children():
                     note = f"mpcsfaas: killed {killed} process(es) that the task left running\n"
                     write_all(self.capture, note.encode())
-                write_frame(replies, reply)
+                # If nothing else was on its way when this run was sent, it is as good as certain that nothing is now.
+                # Then the parent may as well look itself whether something was printed.
+                printed = (heard == answered and not requests.frames) or replies.printed()
+                answered = number
+                unheard = number if printed else -1
+                now = time.perf_counter()
+                took = min(int((now - began) * 1e6), 0xFFFF_FFFF)
+                size = ANSWER_HEAD.size - 4 + len(rest)
+                reply = ANSWER_HEAD.pack(size, kind, run, took, printed) + rest
+                if printed:
+                    replies.send(reply, now)
+                else:
+                    replies.send_in_time(reply, requests, now)
             elif tag == b"F":
                 body_at = 19 + int.from_bytes(frame[17:19], "little")
                 self.functions[frame[1:17]] = Function(json.loads(frame[19:body_at]), frame[body_at:])
@@ -137,39 +366,39 @@ class Runner:
             else:
                 raise ValueError(f"unknown frame {tag!r}")
 
-    def attempt(self, run: bytes, function_id: bytes, params: bytes) -> bytes:
-        """Runs a task and returns the reply; `run` is task id and attempt, echoed as they came."""
+    def attempt(self, function_id: bytes, params: bytes) -> tuple[bytes, bytes]:
+        """Runs a task and returns the kind of the reply, and the result or what it says of the failure."""
         function = self.functions.get(function_id)
         if function is None:
             unknown = LookupError(f"function {function_id.hex()} was not sent to this process")
-            return failure(run, "unpickle_function", unknown)
+            return failure("unpickle_function", unknown)
         try:
             call = self.dill.loads(function.body) if function.call is None else function.call
         except BaseException as error:
-            return failure(run, "unpickle_function", error, self.cannot_unpickle("function", error, function))
+            return failure("unpickle_function", error, self.cannot_unpickle("function", error, function))
         if not callable(call):
-            return failure(run, "not_callable", TypeError(f"{type(call).__name__!r} object is not callable"))
+            return failure("not_callable", TypeError(f"{type(call).__name__!r} object is not callable"))
         function.call = call
 
         try:
             args, kwargs = self.unpickled(params)
         except BaseException as error:
-            return failure(run, "unpickle_params", error, self.cannot_unpickle("parameters", error, function))
+            return failure("unpickle_params", error, self.cannot_unpickle("parameters", error, function))
         try:
             result = self.call_here(call, args, kwargs)
         except SystemExit as error:
-            return failure(run, "exit", error)
+            return failure("exit", error)
         except BaseException as error:
-            return failure(run, "raised", error)
+            return failure("raised", error)
 
         try:
             data = self.pickled(result)
         except BaseException as error:
-            return failure(run, "pickle_result", error)
+            return failure("pickle_result", error)
         if len(data) > self.result_limit:
             size = ValueError(f"result too large: {len(data)} bytes, limit {self.result_limit}")
-            return failure(run, "result_too_large", size)
-        return b"C" + run + data
+            return failure("result_too_large", size)
+        return b"C", data
 
     def call_here(self, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Calls the function, and lets only this process return.
@@ -202,6 +431,8 @@ class Runner:
 
     def pickled(self, result: Any) -> bytes:
         """The result for dill.loads: by the C pickler when it is made of plain builtins, else by dill."""
+        if type(result) in SIMPLE:
+            return pickle.dumps(result, PICKLE_PROTOCOL)
         buffer = io.BytesIO()
         try:
             PlainPickler(buffer, PICKLE_PROTOCOL).dump(result)
@@ -218,7 +449,7 @@ class Runner:
 
     def restore_streams(self) -> None:
         """Flushes what the task printed, and undoes whatever it did to stdout and stderr."""
-        for name, fd in (("stdout", 1), ("stderr", 2)):
+        for name, fd in STREAMS:
             own = self.streams[name]
             used = getattr(sys, name, None)
             intact = flush(own)
@@ -229,6 +460,10 @@ class Runner:
             if not intact:
                 self.streams[name] = text_stream(fd)
                 setattr(sys, name, self.streams[name])
+
+
+# What a pickler needs no code of its own for, and no one else's can change.
+SIMPLE = frozenset((type(None), bool, int, float, str, bytes))
 
 
 class NotPlain(Exception):
@@ -248,8 +483,8 @@ class PlainPickler(pickle.Pickler):
         raise NotPlain
 
 
-def failure(run: bytes, kind: str, error: BaseException, message: str | None = None) -> bytes:
-    """The reply for a failed run."""
+def failure(kind: str, error: BaseException, message: str | None = None) -> tuple[bytes, bytes]:
+    """The kind of the reply for a failed run, and what it says."""
     message = text_of(error) if message is None else message
     about = {
         "kind": kind,
@@ -259,7 +494,7 @@ def failure(run: bytes, kind: str, error: BaseException, message: str | None = N
         "exit_code": exit_code(error) if kind == "exit" else None,
     }
     text = pickle.dumps(clipped(message), protocol=PICKLE_PROTOCOL)
-    return b"E" + run + struct.pack("<I", len(text)) + text + as_json(about)
+    return b"E", LENGTH.pack(len(text)) + text + as_json(about)
 
 
 def text_of(error: BaseException) -> str:
@@ -356,7 +591,7 @@ def end_with_parent(parent: int) -> None:
     """
     if sys.platform == "linux":
         set_parent_death_signal, set_child_subreaper = 1, 36
-        prctl = ctypes.CDLL(None).prctl
+        prctl = LIBC.prctl
         prctl(set_parent_death_signal, signal.SIGKILL)
         prctl(set_child_subreaper, 1)  # Orphans of a task's processes become ours, so kill_children finds them.
         if os.getppid() != parent:
@@ -381,9 +616,9 @@ def kill_children() -> int:
     """
     killed: set[int] = set()
     while True:
-        try:
-            reaped, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:  # No children: after nearly every task, and at the cost of one system call.
+        # Not os.waitpid: after nearly every task there are no children, and an exception costs more than the call.
+        reaped = LIBC.waitpid(-1, None, os.WNOHANG)
+        if reaped < 0:
             return len(killed)
         if reaped:
             if helper := multiprocessing_helpers().get(reaped):
@@ -473,7 +708,18 @@ def as_json(value: object) -> bytes:
 
 def write_frame(fd: int, payload: bytes) -> None:
     """One frame in one write."""
-    write_all(fd, struct.pack("<I", len(payload)) + payload)
+    write_all(fd, framed(payload))
+
+
+def framed(payload: bytes) -> bytes:
+    """The payload with its length before it."""
+    return LENGTH.pack(len(payload)) + payload
+
+
+def holds_something(fd: int) -> bool:
+    """Whether there are bytes in a pipe, asked at either end."""
+    fcntl.ioctl(fd, termios.FIONREAD, UNREAD)
+    return UNREAD != NOTHING
 
 
 def write_all(fd: int, data: bytes) -> None:

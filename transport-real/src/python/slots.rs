@@ -5,7 +5,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::child::Launcher;
-use super::slot::{Limits, Order, Slot};
+use super::order::Order;
+use super::slot::{Limits, Slot};
 
 /// The slots of one worker. Dropping it ends their tasks.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! Python children: each way in which a task ends, and that nothing is left of it.
 
+mod ahead;
 mod killed;
 mod world;
 
@@ -25,9 +26,15 @@ async fn a_task_returns_and_what_it_printed_is_its_own() {
 async fn a_child_says_its_versions() {
     let mut world = World::empty(PoolConfig::new(python(), 1));
     world.pool.obey(ChildOrder::Spawn { slot: 0 });
-    let ChildFact::Ready { slot: 0, versions } = world.fact().await else {
+    let ChildFact::Ready {
+        slot: 0,
+        versions,
+        reads_ahead,
+    } = world.fact().await
+    else {
         panic!("not ready");
     };
+    assert_eq!(reads_ahead, cfg!(target_os = "linux"));
     assert!(
         versions
             .python

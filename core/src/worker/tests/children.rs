@@ -140,7 +140,7 @@ fn a_reply_for_another_task_than_the_one_that_runs_is_ignored() {
     let mut env = TestEnv::new(1);
     env.give(&tasks([1]));
     env.said();
-    env.slots.insert(task(2), 0);
+    env.slots.insert(task(2), (0, Instant::ZERO));
     env.reply(task(2));
     assert_eq!(env.said(), []);
     env.reply(task(1));

@@ -23,6 +23,7 @@ enum Event {
     Ready(SlotId),
     Replies(SlotId),
     Exits(SlotId),
+    GivesBack(SlotId, bool),
     Wait(u64),
     Leave,
 }
@@ -47,26 +48,45 @@ fn event() -> impl Strategy<Value = Event> {
         4 => slot().prop_map(Event::Ready),
         4 => slot().prop_map(Event::Replies),
         3 => slot().prop_map(Event::Exits),
+        4 => (slot(), any::<bool>()).prop_map(|(slot, begun)| Event::GivesBack(slot, begun)),
         4 => (1..4_000u64).prop_map(Event::Wait),
         1 => Just(Event::Leave),
     ]
 }
 
-/// What the driver knows of its children: whether there is one, and what it was last told to run.
+/// What the driver knows of its children.
 #[derive(Default)]
-struct Children([(bool, Option<TaskRef>); 2]);
+struct Children([Child; 2]);
+
+#[derive(Default)]
+struct Child {
+    lives: bool,
+    /// What it was given and has not answered.
+    given: VecDeque<TaskRef>,
+    /// Whether it was asked for what it has not begun.
+    is_asked: bool,
+}
 
 impl Children {
     fn obey(&mut self, orders: impl Iterator<Item = ChildOrder>) {
         for order in orders {
             match order {
-                ChildOrder::Spawn { slot } => self.0[slot as usize] = (true, None),
+                ChildOrder::Spawn { slot } => {
+                    self.0[slot as usize] = Child {
+                        lives: true,
+                        ..Child::default()
+                    }
+                }
                 ChildOrder::Execute {
                     slot,
                     task,
                     attempt,
                     ..
-                } => self.0[slot as usize].1 = Some(TaskRef { task, attempt }),
+                } => {
+                    let child = &mut self.0[slot as usize];
+                    child.given.push_back(TaskRef { task, attempt });
+                }
+                ChildOrder::Recall { slot } => self.0[slot as usize].is_asked = true,
                 ChildOrder::Terminate { .. } | ChildOrder::Kill { .. } => {}
             }
         }
@@ -108,14 +128,25 @@ impl TestEnv {
             Event::Closes => self.close(),
             Event::Ready(slot) if self.lives(children, slot) => self.ready(slot),
             Event::Replies(slot) => {
-                if let (true, Some(task)) = children.0[slot as usize] {
-                    children.0[slot as usize].1 = None;
+                let child = &mut children.0[slot as usize];
+                if child.lives
+                    && let Some(task) = child.given.pop_front()
+                {
                     self.reply(task);
                 }
             }
+            Event::GivesBack(slot, begun) => {
+                let child = &mut children.0[slot as usize];
+                if child.lives && std::mem::take(&mut child.is_asked) {
+                    let from = usize::from(begun).min(child.given.len());
+                    let tasks: Vec<TaskRef> = child.given.drain(from..).collect();
+                    self.recalled(slot, &tasks);
+                }
+            }
             Event::Exits(slot) if self.lives(children, slot) => {
-                children.0[slot as usize] = (false, None);
-                self.exited(slot, Some(1), None);
+                let begun = children.0[slot as usize].given.front().copied();
+                children.0[slot as usize] = Child::default();
+                self.exited_with(slot, (Some(1), None), begun.into_iter().collect());
             }
             Event::Ready(_) | Event::Exits(_) => {}
             Event::Wait(millis) => self.wait(ms(millis)),
@@ -126,7 +157,7 @@ impl TestEnv {
     }
 
     fn lives(&self, children: &Children, slot: SlotId) -> bool {
-        children.0[slot as usize].0
+        children.0[slot as usize].lives
     }
 
     /// From now on the dispatcher and the children do as they should.
@@ -150,6 +181,7 @@ impl TestEnv {
             }
             for slot in 0..2 {
                 self.happen(children, Event::Ready(slot));
+                self.happen(children, Event::GivesBack(slot, true));
                 self.happen(children, Event::Replies(slot));
             }
             self.beat();
@@ -170,10 +202,14 @@ proptest! {
     #[test]
     fn whatever_happens_the_worker_delivers_and_goes_on_or_leaves(
         pull in any::<bool>(),
+        ample in any::<bool>(),
         events in vec(event(), 1..80),
     ) {
         let flow = if pull { Flow::Pull } else { Flow::Push };
         let mut env = TestEnv::starting(2, flow);
+        if ample {
+            env.worker.config.pipe = secs(5);
+        }
         let mut children = Children::default();
         children.obey(std::mem::take(&mut env.orders).into_iter());
         for event in events {

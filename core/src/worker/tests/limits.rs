@@ -44,6 +44,7 @@ fn the_last_words_of_a_child_fit_a_frame() {
         code: Some(1),
         signal: None,
         output: Bytes::from(vec![0; 2 * FRAME_LIMIT]),
+        begun: tasks([1]),
     });
     assert!(sizes(&mut env).iter().all(|size| *size <= FRAME_LIMIT));
 }

@@ -9,6 +9,7 @@ mod credit;
 mod hostile;
 mod leaving;
 mod limits;
+mod pipes;
 mod sessions;
 mod work;
 
@@ -42,8 +43,12 @@ struct TestEnv {
     read: (Session, u64),
     connections: Vec<Session>,
     orders: VecDeque<ChildOrder>,
-    /// Which child each task was given to last.
-    slots: BTreeMap<TaskRef, SlotId>,
+    /// Which child each task was given to last, and when.
+    slots: BTreeMap<TaskRef, (SlotId, Instant)>,
+    /// When each child answered last.
+    answered: BTreeMap<SlotId, Instant>,
+    /// Whether the children read ahead.
+    read_ahead: bool,
     /// The number of the dispatcher's last message in the current session.
     told: u64,
     exits: u32,
@@ -81,6 +86,8 @@ impl TestEnv {
             connections: Vec::new(),
             orders: VecDeque::new(),
             slots: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            read_ahead: true,
             told: 0,
             exits: 0,
         };
@@ -117,7 +124,7 @@ impl TestEnv {
                 task: *task,
                 attempt: *attempt,
             };
-            self.slots.insert(task, *slot);
+            self.slots.insert(task, (*slot, self.now));
         }
         self.orders.push_back(order);
     }
@@ -295,6 +302,7 @@ impl TestEnv {
         self.child(ChildFact::Ready {
             slot,
             versions: Versions::default(),
+            reads_ahead: self.read_ahead,
         });
     }
 
@@ -308,23 +316,46 @@ impl TestEnv {
     }
 
     fn reply_with(&mut self, task: TaskRef, outcome: Outcome) {
-        let slot = self.slots[&task];
+        let (slot, given) = self.slots[&task];
+        let since = self.answered.get(&slot).copied().unwrap_or_default();
+        let took = self.now.since(since.max(given));
+        self.answered.insert(slot, self.now);
         let TaskRef { task, attempt } = task;
         self.child(ChildFact::Replied {
             slot,
             task,
             attempt,
             outcome,
+            took,
         });
     }
 
+    /// A child ends with the first of the tasks that it was given and has not answered, as far as
+    /// the worker knows.
     fn exited(&mut self, slot: SlotId, code: Option<i32>, signal: Option<i32>) {
+        let first = self.worker.in_slot(slot).first().copied();
+        self.exited_with(slot, (code, signal), first.into_iter().collect());
+    }
+
+    fn exited_with(
+        &mut self,
+        slot: SlotId,
+        (code, signal): (Option<i32>, Option<i32>),
+        begun: Vec<TaskRef>,
+    ) {
         self.child(ChildFact::Exited {
             slot,
             code,
             signal,
             output: Bytes::from_static(b"last words"),
+            begun,
         });
+    }
+
+    /// A child gives back tasks that it has not begun.
+    fn recalled(&mut self, slot: SlotId, tasks: &[TaskRef]) {
+        let tasks = tasks.to_vec();
+        self.child(ChildFact::Recalled { slot, tasks });
     }
 
     /// What the children were ordered since the last call.
@@ -337,6 +368,7 @@ impl TestEnv {
                 attempt,
                 ..
             } => format!("run {}.{attempt} in {slot}", task.0),
+            ChildOrder::Recall { slot } => format!("recall {slot}"),
             ChildOrder::Terminate { slot } => format!("terminate {slot}"),
             ChildOrder::Kill { slot } => format!("kill {slot}"),
         };

@@ -13,6 +13,7 @@ fn hello_is_said_when_the_first_child_is_ready() {
             python: Some("3.11.7".to_owned()),
             dill: None,
         },
+        reads_ahead: true,
     });
     assert_eq!(env.connections, [1]);
     let hello = env.hello();
@@ -226,6 +227,7 @@ fn two_workers_do_not_come_back_together() {
         let ready = ChildFact::Ready {
             slot: 0,
             versions: Versions::default(),
+            reads_ahead: true,
         };
         worker.handle_input(Instant::ZERO, Input::Child(ready));
         worker.handle_input(Instant::ZERO, Input::ConnectionClosed { session: 1 });

@@ -52,6 +52,25 @@ def speak():
     os.system("echo from a program")
 
 
+@task()
+def nap():
+    import time
+
+    time.sleep(0.05)
+
+
+@task(SCRATCH + "/pause")
+def await_file(path):
+    import os
+    import time
+
+    with open(path + ".new", "w") as file:
+        print(os.getpid(), file=file)
+    os.rename(path + ".new", path + ".begun")
+    while not os.path.exists(path):
+        time.sleep(0.01)
+
+
 @task(b"x" * 10_000_000, returns=b"x" * 10_000_000)
 def echo(data):
     return data

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use mpcsfaas_core::id::{FunctionId, TaskId};
 use mpcsfaas_core::task::{Function, Options, Outcome, Versions};
+use mpcsfaas_core::wire::message::TaskRef;
 use mpcsfaas_core::worker::child::{ChildFact, ChildOrder, SlotId};
 use mpcsfaas_transport_real::python::{Pool, PoolConfig};
 use serde::Deserialize;
@@ -175,7 +176,7 @@ pub(super) struct World {
     pub(super) scratch: Scratch,
     pub(super) tasks: Tasks,
     pub(super) facts: mpsc::Receiver<ChildFact>,
-    last_task: u128,
+    pub(super) last_task: u128,
 }
 
 impl World {
@@ -237,6 +238,7 @@ impl World {
                 task: TaskId(task),
                 attempt: 3,
                 outcome,
+                ..
             } if task == self.last_task => outcome,
             other => panic!("{name}: {other:?}"),
         }
@@ -261,9 +263,11 @@ impl World {
                 code,
                 signal,
                 output,
+                begun,
             } => End {
                 code,
                 signal,
+                begun,
                 output: String::from_utf8(output.into()).expect("UTF-8"),
             },
             other => panic!("{other:?}"),
@@ -279,6 +283,12 @@ impl World {
         assert_eq!(self.returns("add").await, "");
     }
 
+    /// The child in slot 0 is as it was.
+    pub(super) async fn goes_on_without_a_new_child(&mut self) {
+        assert_eq!(self.more_facts(), []);
+        assert_eq!(self.returns("add").await, "");
+    }
+
     /// The process id of the child in slot 0, which is its group's id too.
     pub(super) async fn pid(&mut self) -> i32 {
         self.returns("whoami").await.trim().parse().expect("a pid")
@@ -291,4 +301,5 @@ pub(super) struct End {
     pub(super) code: Option<i32>,
     pub(super) signal: Option<i32>,
     pub(super) output: String,
+    pub(super) begun: Vec<TaskRef>,
 }
