@@ -294,6 +294,7 @@ fn obey_child(order: ChildOrder) -> Option<ChildFact> {
         ChildOrder::Spawn { slot } => Some(ChildFact::Ready {
             slot,
             versions: Versions::default(),
+            reads_ahead: true,
         }),
         ChildOrder::Execute {
             slot,
@@ -305,8 +306,9 @@ fn obey_child(order: ChildOrder) -> Option<ChildFact> {
             task,
             attempt,
             outcome: Outcome::completed(vec![7; PAYLOAD]),
+            took: Duration::from_micros(10),
         }),
-        ChildOrder::Terminate { .. } | ChildOrder::Kill { .. } => None,
+        ChildOrder::Recall { .. } | ChildOrder::Terminate { .. } | ChildOrder::Kill { .. } => None,
     }
 }
 
