@@ -157,12 +157,9 @@ impl Children {
     /// What the worker takes for running is what was ordered.
     pub(super) fn check(&self, worker: &Worker) {
         for task in worker.running() {
-            let has = |child: &Child| matches!(child, Child::Has(given) if given.tasks.contains(&task));
-            assert!(
-                self.0.iter().any(has),
-                "{task} runs nowhere: {:?}",
-                self.0
-            );
+            let has =
+                |child: &Child| matches!(child, Child::Has(given) if given.tasks.contains(&task));
+            assert!(self.0.iter().any(has), "{task} runs nowhere: {:?}", self.0);
         }
     }
 
