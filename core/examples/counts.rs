@@ -294,6 +294,11 @@ fn obey_child(order: ChildOrder) -> Option<ChildFact> {
         ChildOrder::Spawn { slot } => Some(ChildFact::Ready {
             slot,
             versions: Versions::default(),
+            reads_ahead: true,
+        }),
+        ChildOrder::Recall { slot } => Some(ChildFact::Recalled {
+            slot,
+            tasks: Vec::new(),
         }),
         ChildOrder::Execute {
             slot,
@@ -305,6 +310,7 @@ fn obey_child(order: ChildOrder) -> Option<ChildFact> {
             task,
             attempt,
             outcome: Outcome::completed(vec![7; PAYLOAD]),
+            took: Duration::from_micros(20),
         }),
         ChildOrder::Terminate { .. } | ChildOrder::Kill { .. } => None,
     }

@@ -148,10 +148,10 @@ async fn serve(
             sent += room as u128;
             last = say(ToWorker::Run(runs)).await;
         }
-        if ended == tasks {
-            if let (Some(done), Some(times)) = (done.take(), times.take()) {
-                let _ = done.send(times);
-            }
+        if ended == tasks
+            && let (Some(done), Some(times)) = (done.take(), times.take())
+        {
+            let _ = done.send(times);
         }
     }
 }

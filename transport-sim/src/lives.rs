@@ -88,7 +88,7 @@ impl World {
         config.timing = self.timing();
         // Tasks here take longer than real ones for which pipes are made. So every other worker
         // gives its children more ahead than a real one would.
-        if Chain::of(&(salt, place, life, "pipe")) % 2 == 0 {
+        if Chain::of(&(salt, place, life, "pipe")).is_multiple_of(2) {
             config.pipe = GENEROUS_PIPE;
         }
         let bugged = Bugged::new(Worker::new(config, local), self.tampers.worker);
