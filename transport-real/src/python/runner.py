@@ -46,8 +46,8 @@ quiet pipe, or "" if there are none.
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import faulthandler
+import fcntl
 import io
 import json
 import mmap
