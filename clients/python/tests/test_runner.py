@@ -43,7 +43,7 @@ class Child:
 
     def __init__(self, *, limit: int = LIMIT, python: tuple[str, ...] = (sys.executable, "-u"), cwd: str | None = None):
         self.process = subprocess.Popen(
-            [*python, "-c", RUNNER.read_text(encoding="utf-8"), str(limit)],
+            [*python, "-c", RUNNER.read_text(encoding="utf-8"), str(limit), "", ""],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -59,7 +59,7 @@ class Child:
         )
         self.output = b""
         self.received = bytearray()
-        self.attempts = 0
+        self.attempts = self.heard = 0
 
     def __enter__(self) -> Child:
         return self
@@ -124,14 +124,17 @@ class Child:
         """Sends a run; returns the bytes by which the reply names it."""
         self.attempts += 1
         run = os.urandom(16) + struct.pack("<I", self.attempts)
-        self.send(b"R" + run + function_id + params)
+        self.send(b"R" + run + bytes([self.attempts % 256, self.heard % 256]) + function_id + params)
         return run
 
     def reply(self) -> Reply:
         """The next C or E."""
         frame = self.frame()
         assert frame is not None, f"the child ended: {self.printed()}"
-        tag, run, rest = frame[:1], frame[1:21], frame[21:]
+        self.heard += 1
+        if frame[25] and self.heard < self.attempts:
+            self.send(b"G")  # The next was sent before this answer had been read, and waits for that.
+        tag, run, rest = frame[:1], frame[1:21], frame[26:]
         if tag == b"C":
             return Reply(run, result=dill.loads(rest))
         assert tag == b"E"
@@ -187,6 +190,7 @@ class TestHello:
                 "python": "{}.{}.{}".format(*sys.version_info[:3]),
                 "dill": dill.__version__,
                 "pid": child.process.pid,
+                "reads_ahead": False,
             }
 
     def test_without_dill_it_says_so_and_exits_3(self) -> None:
