@@ -27,11 +27,13 @@ macro_rules! sources {
 }
 
 /// The client's files, each with its text.
-const SOURCES: [(&str, &str); 11] = sources![
+const SOURCES: [(&str, &str); 13] = sources![
     "__init__.py",
     "_collector.py",
     "_courier.py",
     "_demo.py",
+    "_http.py",
+    "_ids.py",
     "_pickling.py",
     "_profile.py",
     "_run.py",
