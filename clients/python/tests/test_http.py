@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import select
 import socket
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,6 +30,10 @@ class Server:
     def __init__(self, listener: socket.socket, pool: ThreadPoolExecutor) -> None:
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self._listener, self._pool = listener, pool
+
+    def is_called(self) -> bool:
+        """Whether there is a connection that nobody has served."""
+        return bool(select.select([self._listener], [], [], 0)[0])
 
     def serve(self, *connections: Callable[[socket.socket], None]) -> Future[None]:
         """What each connection in turn meets; the result says whether all went as they expected."""
@@ -146,6 +151,29 @@ class TestInOneBreath:
         answer, second = Client(server.url)._wire.ask_both(FIRST, SECOND)
         assert [answer.body, second().body] == [b"1", b"2"]
         served.result(20)
+
+    @pytest.mark.parametrize("is_second", [False, True])
+    def test_who_is_silent_is_not_asked_over_another_connection(self, server: Server, is_second: bool) -> None:
+        """It may be at work on it."""
+
+        def silent(connection: socket.socket) -> None:
+            data = until(connection, b"{}")
+            connection.sendall(response(b"1"))
+            assert b"[]" in data or until(connection, b"[]")
+            assert connection.recv(1) == b""  # Until it is given up.
+
+        served = server.serve(silent)
+        wire = Client(server.url)._wire
+        hurried = SECOND._replace(answer_s=0.1)
+        if is_second:
+            _, ask = wire.ask_both(FIRST, hurried)
+        else:
+            wire.ask(*FIRST)
+            ask = lambda: wire.ask(*hurried)  # noqa: E731
+        with pytest.raises(_wire.TryAgain, match="timed out"):
+            ask()
+        served.result(20)
+        assert not server.is_called()
 
     def test_a_refusal_leaves_no_connection_with_an_answer_to_come(self, server: Server) -> None:
         def busy(connection: socket.socket) -> None:

@@ -13,6 +13,8 @@ import socket
 import ssl
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Callable, NamedTuple
 from urllib.parse import urlsplit
 
@@ -165,7 +167,7 @@ class Wire:
             try:
                 return self._kept(connections[0], *self._received(connections[0], request))
             except _Broken as broken:
-                if isinstance(broken.__cause__, TimeoutError):
+                if isinstance(broken.__cause__, socket.timeout):
                     raise
                 return self._send(request)  # Who stands in between may have taken the first request only.
 
@@ -201,7 +203,7 @@ class Wire:
         self._direct = False
         return self._by_requests(request)
 
-    def _over_one(self, *all: Request) -> tuple[Connection, Answer, bool]:
+    def _over_one(self, *asked: Request) -> tuple[Connection, Answer, bool]:
         """As `_over`, on a connection that is idle, or on a new one."""
         try:
             connection = self._idle.pop()
@@ -209,13 +211,13 @@ class Wire:
             pass
         else:
             try:
-                return connection, *self._over(connection, *all)
+                return connection, *self._over(connection, *asked)
             except _Broken as broken:
                 # The platform may have closed it while it was idle.
-                if isinstance(broken.__cause__, TimeoutError):
+                if isinstance(broken.__cause__, socket.timeout):
                     raise
         connection = self._connected()
-        return connection, *self._over(connection, *all)
+        return connection, *self._over(connection, *asked)
 
     def _connected(self) -> Connection:
         try:
@@ -239,35 +241,22 @@ class Wire:
             sock.close()
             raise
 
-    def _over(self, connection: Connection, *all: Request) -> tuple[Answer, bool]:
+    def _over(self, connection: Connection, *asked: Request) -> tuple[Answer, bool]:
         """Sends requests over a connection; the answer to the first, and whether the connection can be used on."""
         sent = True
-        try:
+        with _usable_or_closed(connection):
+            data = [connection.request(one.method, self._path + one.path, one.body) for one in asked]
             try:
-                data = [connection.request(one.method, self._path + one.path, one.body) for one in all]
-                connection.send(b"".join(data), all[0].answer_s)
+                connection.send(b"".join(data), asked[0].answer_s)
             except (BrokenPipeError, ConnectionResetError):
                 sent = False  # Who takes no more of a request may have said why.
-            answer, keeps = self._received(connection, all[0])
-        except OSError as error:
-            connection.close()
-            raise _Broken(str(error) or type(error).__name__) from error
-        except BaseException:
-            connection.close()
-            raise
+        answer, keeps = self._received(connection, asked[0])
         return answer, sent and keeps
 
     def _received(self, connection: Connection, request: Request) -> tuple[Answer, bool]:
         """The next answer over a connection, and whether there may be another."""
-        try:
+        with _usable_or_closed(connection):
             status, retry_after, body, keeps = connection.receive(request.answer_s)
-        except (OSError, NotHttp) as error:
-            connection.close()
-            raise _Broken(str(error) or type(error).__name__) from error
-        except BaseException:
-            # ^C, and half of the answer may still come.
-            connection.close()
-            raise
         return Answer(status, retry_after, body), keeps
 
     def _kept(self, connection: Connection, answer: Answer, keeps: bool) -> Answer:
@@ -292,6 +281,19 @@ class Wire:
 
 class _Broken(Exception):
     """There was no answer: the platform is away, or the connection broke."""
+
+
+@contextmanager
+def _usable_or_closed(connection: Connection) -> Iterator[None]:
+    """Closes a connection that fails, or is left with half of an answer to come, as after ^C."""
+    try:
+        yield
+    except (OSError, NotHttp) as error:
+        connection.close()
+        raise _Broken(str(error) or type(error).__name__) from error
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _tls() -> ssl.SSLContext:
