@@ -80,6 +80,11 @@ impl Target {
         }
     }
 
+    /// `HOST:PORT`.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
     /// The host's name or address; an IPv6 address is in brackets.
     pub fn host(&self) -> &str {
         let host_port = self.authority.rsplit_once(':');

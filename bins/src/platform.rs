@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hyper::Method;
 use mpcsfaas_core::store::op::Mode;
+use mpcsfaas_transport_real::hops;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Deserialize;
@@ -77,16 +78,29 @@ pub enum PlatformError {
 pub struct Shape {
     /// How tasks get to workers.
     pub mode: Mode,
-    /// How many workers; local mode makes one of them.
+    /// How many workers; local mode makes one of them. 0 in the other modes: they come by themselves.
     pub workers: u32,
     /// Python processes of each.
     pub processes: u32,
+    /// What its processes log.
+    pub logs: Logs,
+}
+
+/// What the processes of a platform log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Logs {
+    /// Lines for people.
+    Text,
+    /// JSON, with an event at each place on the way of a task.
+    Hops,
 }
 
 /// A platform that runs. It is killed when this is dropped; [`Platform::stop`] is kinder.
 #[derive(Debug)]
 pub struct Platform {
     target: Target,
+    /// Where workers connect to.
+    workers_at: String,
     child: Child,
     log: PathBuf,
     /// The platform ends when this end of the pipe closes, however this process ends.
@@ -102,12 +116,13 @@ impl Platform {
         let log = directory.join("up.log");
         let ports = free_ports().map_err(PlatformError::Start)?;
         let child = up(shape, ports, directory, python, &log).map_err(PlatformError::Start)?;
-        Ok(Platform::of(child, ports.0, log))
+        Ok(Platform::of(child, ports, log))
     }
 
-    fn of(mut child: Child, port: u16, log: PathBuf) -> Platform {
+    fn of(mut child: Child, (port, zmq_port): (u16, u16), log: PathBuf) -> Platform {
         Platform {
             target: Target::on_loopback(port),
+            workers_at: workers_at(zmq_port),
             // Waiting for a child closes its standard input, unless it is held elsewhere.
             _lifeline: child.stdin.take(),
             child,
@@ -118,6 +133,16 @@ impl Platform {
     /// Its gateway.
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// Where more workers may connect to, in pull and push mode.
+    pub fn workers_at(&self) -> &str {
+        &self.workers_at
+    }
+
+    /// The process; `None` once it has ended.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// The end of its log.
@@ -169,6 +194,11 @@ impl Platform {
     }
 }
 
+/// A port for workers, as they name it.
+pub fn workers_at(port: u16) -> String {
+    format!("tcp://127.0.0.1:{port}")
+}
+
 /// Two ports that are free now.
 pub fn free_ports() -> io::Result<(u16, u16)> {
     // Both are taken before either is let go, so they differ.
@@ -184,7 +214,7 @@ fn up(
     python: &Path,
     log: &Path,
 ) -> io::Result<Child> {
-    own_command("up", log)?
+    own_command("up", log, shape.logs)?
         .args(["--mode", shape.mode.as_str()])
         .args(["--workers", &shape.workers.to_string()])
         .args(["--processes", &shape.processes.to_string()])
@@ -199,7 +229,7 @@ fn up(
 
 /// A subcommand of this program as a child process that logs to a file. It ends with this process:
 /// whoever starts it holds the other end of its standard input.
-pub fn own_command(subcommand: &str, log: &Path) -> io::Result<Command> {
+pub fn own_command(subcommand: &str, log: &Path, logs: Logs) -> io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     // What is not said here is to be the default, and not what the caller's environment says for
     // platforms of his own. Only how much is logged is his to say.
@@ -209,8 +239,15 @@ pub fn own_command(subcommand: &str, log: &Path) -> io::Result<Command> {
             command.env_remove(name.as_ref());
         }
     }
+    match logs {
+        Logs::Text => command.args(["--log-format", "text"]),
+        Logs::Hops => {
+            command.args(["--log-format", "json"]);
+            command.args(["--log", &format!("info,{}=trace", hops::TARGET)])
+        }
+    };
     command
-        .args([subcommand, "--with-parent", "--log-format", "text"])
+        .args([subcommand, "--with-parent"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(File::create(log)?)
@@ -274,8 +311,8 @@ mod tests {
             .stdout(Stdio::piped())
             .stderr(File::create(&log).unwrap())
             .kill_on_drop(true);
-        let (port, _) = free_ports().unwrap();
-        Platform::of(command.spawn().unwrap(), port, log)
+        let ports = free_ports().unwrap();
+        Platform::of(command.spawn().unwrap(), ports, log)
     }
 
     /// Waits for the script's first line.

@@ -30,6 +30,17 @@ impl Clock {
     }
 }
 
+/// Nanoseconds of the monotonic clock that all processes of a machine share, from an origin of the
+/// system's. What is read in one process can be compared with what is read in another.
+pub fn monotonic_nanos() -> u64 {
+    // It can fail only where there is no such clock.
+    nix::time::ClockId::CLOCK_MONOTONIC
+        .now()
+        .map_or(0, |since| {
+            u64::try_from(std::time::Duration::from(since).as_nanos()).unwrap_or(u64::MAX)
+        })
+}
+
 /// The wall clock, which serves as the store's clock where the store lives in this process.
 pub fn wall_time() -> WallTime {
     let since = SystemTime::now()

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::drive::drive;
+use crate::hops::{self, Hop};
 use crate::store::{Link, StoreHandle};
 
 /// A message for a worker, on its way to the transport.
@@ -51,6 +52,7 @@ pub async fn run(
     drive(dispatcher, clock, inputs, |output| {
         match output {
             Output::Send { peer, message } => {
+                hops::to_worker(Hop::Sent, &message);
                 let message = OutgoingMessage::Native(message);
                 let _ = outgoing.send(Outgoing { peer, message });
             }

@@ -12,13 +12,14 @@
 //! [`dispatch`] and [`work`] connect the dispatcher and the worker to it. [`store`] is the handle
 //! through which gateway and dispatcher ask the store, whichever home it has: [`redis`] or
 //! [`embedded`]. Workers are reached over [`zmq`] or, in local mode, [`local`]. [`python`] keeps a
-//! worker's Python children, and [`http`] is the gateway's routes.
+//! worker's Python children, and [`http`] is the gateway's routes. [`hops`] tells where a task is.
 
 pub mod clock;
 pub mod dispatch;
 pub mod drive;
 #[cfg(not(madsim))]
 pub mod embedded;
+pub mod hops;
 #[cfg(not(madsim))]
 pub mod http;
 pub mod local;

@@ -8,6 +8,7 @@ use mpcsfaas_core::worker;
 use tokio::sync::mpsc;
 
 use crate::dispatch::{Outgoing, OutgoingMessage};
+use crate::hops::{self, Hop};
 use crate::work::Dial;
 
 /// The worker's end: makes a connection by telling the switch where to deliver.
@@ -43,6 +44,7 @@ async fn deliver(
                     continue;
                 };
                 if *at == peer {
+                    hops::to_worker(Hop::Arrived, &message);
                     let _ = worker.send(worker::Input::MessageReceived(message)).await;
                 }
             }
@@ -66,6 +68,7 @@ impl Dial for LocalDial {
         let dispatcher = self.dispatcher.clone();
         tokio::spawn(async move {
             while let Some(message) = messages.recv().await {
+                hops::to_dispatcher(Hop::Finished, &message);
                 let input = Input::MessageReceived {
                     peer: peer.clone(),
                     message,

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::drive::drive;
+use crate::hops::{self, Hop};
 
 /// Makes connections to a dispatcher.
 ///
@@ -48,11 +49,15 @@ pub async fn run(
                 connection = Some(dial.dial(session, inputs_in.clone()));
             }
             Output::Send(message) => {
+                hops::to_dispatcher(Hop::Reported, &message);
                 if let Some(connection) = &connection {
                     let _ = connection.send(message);
                 }
             }
-            Output::Child(order) => command(order),
+            Output::Child(order) => {
+                hops::ordered(&order);
+                command(order);
+            }
             Output::Exit => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())
@@ -63,6 +68,7 @@ pub async fn run(
 
 async fn bring_facts(mut facts: mpsc::Receiver<ChildFact>, inputs: mpsc::Sender<Input>) {
     while let Some(fact) = facts.recv().await {
+        hops::learned(&fact);
         if inputs.send(Input::Child(fact)).await.is_err() {
             return;
         }

@@ -26,7 +26,7 @@ use self::bar::Bar;
 use self::report::{Event, Report};
 use super::dispatcher::ModeArg;
 use crate::config::PythonArgs;
-use crate::platform::{self, Platform, PlatformError, Shape};
+use crate::platform::{self, Logs, Platform, PlatformError, Shape};
 use crate::python_client::{ClientError, Driver, PythonClient};
 use crate::shutdown::{self, Shutdown};
 
@@ -182,6 +182,7 @@ impl Demo {
             mode,
             workers: WORKERS,
             processes: PROCESSES,
+            logs: Logs::Text,
         };
         eprintln!(
             "{:<5}  starting gateway, dispatcher and workers",

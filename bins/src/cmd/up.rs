@@ -21,6 +21,7 @@ use super::gateway::{self, AddressArgs, GatewayError};
 use super::worker::{self, WorkerError};
 use crate::config::PythonArgs;
 use crate::shutdown::{self, Shutdown};
+use crate::telemetry;
 
 /// Arguments of `mpcsfaas up`.
 #[derive(Debug, Args)]
@@ -28,9 +29,10 @@ pub struct UpArgs {
     /// How tasks get to workers.
     #[arg(short, long, value_enum, env = "MPCSFAAS_MODE", default_value = "push")]
     mode: ModeArg,
-    /// How many workers. In local mode there is one, which has the processes of all.
+    /// How many workers; with 0, those that you start. In local mode there is one, which has the
+    /// processes of all.
     #[arg(short, long, value_name = "N", env = "MPCSFAAS_WORKERS", default_value_t = 2,
-          value_parser = clap::value_parser!(u32).range(1..=256))]
+          value_parser = clap::value_parser!(u32).range(..=256))]
     workers: u32,
     /// Python processes of each worker.
     #[arg(long, value_name = "N", env = "MPCSFAAS_PROCESSES", default_value_t = 2,
@@ -102,7 +104,7 @@ pub async fn run(args: UpArgs) -> Result<(), UpError> {
     let dispatching = async {
         match mode {
             ModeArg::Local => {
-                let pool = worker::pool(python, args.workers * args.processes)?;
+                let pool = worker::pool(python, args.workers.max(1) * args.processes)?;
                 let config = dispatcher::config(mode.into());
                 dispatcher::run_local(config, store.clone(), pool, shutdown).await?;
                 Ok(())
@@ -152,6 +154,7 @@ async fn remote(
         };
         let mut command = Command::new(&program);
         command
+            .args(telemetry::arguments())
             .args([
                 "worker",
                 flow,
@@ -177,6 +180,7 @@ async fn remote(
     // Workers leave first: what they still run is committed before the dispatcher goes.
     let (all_left, workers_left) = tokio::sync::oneshot::channel();
     let waiting = tokio::spawn(async move {
+        shutdown.asked().await;
         for worker in workers {
             let _ = worker.await;
         }

@@ -30,6 +30,7 @@ use super::refuse::{echo, missing};
 use super::serve::Closing;
 use super::tasks::{Asked, ExecuteFunction, accepted, encoded};
 use super::wait::Ended;
+use crate::hops::{self, Hop};
 
 /// The most items of a request.
 const BATCH_LIMIT: usize = 1_000;
@@ -122,8 +123,10 @@ pub(super) async fn submit(
     body: Body,
 ) -> Result<Json<SubmittedBatch>, ApiError> {
     let received = receive(&gateway, &headers, body).await?;
+    let read = hops::now();
     let (bytes, limit) = (received.bytes.clone(), gateway.config.payload_limit);
     let asked = work_on(bytes.len(), move || tasks_in(&bytes, limit)).await??;
+    hops::mark_since(Hop::Read, read, asked.iter().map(|asked| asked.task));
     let mut known = Known::new();
     let mut verdicts: Vec<(TaskId, Result<(), ApiError>)> = Vec::with_capacity(asked.len());
     let (mut places, mut batch) = (Vec::new(), Vec::new());
@@ -218,6 +221,8 @@ pub(super) async fn results(
     for (task, state) in ended {
         results.push(ResultItem::of(task, state).await?);
     }
+    let told = results.iter();
+    hops::mark(Hop::Told, told.map(|item| TaskId(item.task_id.as_u128())));
     Ok(Json(Results { results }))
 }
 

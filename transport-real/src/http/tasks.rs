@@ -25,6 +25,7 @@ use super::fields::{Fields, given, parse};
 use super::functions::decode;
 use super::params::{TaskPath, Wait};
 use super::serve::Closing;
+use crate::hops::{self, Hop};
 
 /// The body of `POST /execute_function`.
 #[derive(Deserialize, ToSchema)]
@@ -114,10 +115,12 @@ pub(super) async fn execute(
     body: Body,
 ) -> Result<Json<Executed>, ApiError> {
     let received = receive(&gateway, &headers, body).await?;
+    let read = hops::now();
     let (bytes, limit) = (received.bytes.clone(), gateway.config.payload_limit);
     let asked = work_on(bytes.len(), move || asked_in(&bytes, limit)).await??;
     let defaults = gateway.function_options(asked.function).await?;
     let task = asked.task;
+    hops::mark_since(Hop::Read, read, [task]);
     let submission = asked.submission(defaults)?;
     gateway.waits.expect([task]);
     match gateway.ask(Op::Submit(vec![submission])).await? {
@@ -306,6 +309,7 @@ impl Gateway {
             Some(outcome) => encoded(outcome).await?,
             None => String::new(),
         };
+        hops::mark(Hop::Told, [task]);
         Ok(TaskResult {
             task_id: Uuid::from_u128(task.0),
             status: state.status.as_str(),

@@ -23,6 +23,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::HttpConfig;
 use super::error::ApiError;
+use crate::hops::{self, Hop};
 use crate::store::{Link, StoreAway, StoreHandle};
 
 /// At most so many tasks are read in one step: each may bring a result of the payload limit.
@@ -251,6 +252,7 @@ impl Hub {
     }
 
     fn end(&mut self, Ending { task, state }: Ending) {
+        hops::mark(Hop::Heard, [task]);
         self.known.fresh.remove(&task);
         match state {
             Some(state) => {

@@ -15,6 +15,8 @@ use mpcsfaas_core::store::{Notice, Op, Reply};
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use crate::hops;
+
 /// How many requests may wait in the channel to the store's owner.
 pub const REQUEST_BACKLOG: usize = 4_096;
 
@@ -91,11 +93,16 @@ impl StoreHandle {
     pub async fn call(&self, op: Op) -> Result<Reply, StoreAway> {
         let (answer, answered) = oneshot::channel();
         let ended = || StoreAway("the store has been shut down".to_owned());
+        let asked = hops::asking(&op);
         self.requests
             .send(Request { op, answer })
             .await
             .map_err(|_| ended())?;
-        answered.await.map_err(|_| ended())?
+        let reply = answered.await.map_err(|_| ended())??;
+        if let Some(asked) = asked {
+            asked.answered(&reply);
+        }
+        Ok(reply)
     }
 
     /// Hints from now on.

@@ -10,6 +10,7 @@ use rand::rngs::StdRng;
 use tokio::sync::mpsc;
 
 use super::socket::{Endpoint, Event, Frames, Socket};
+use crate::hops::{self, Hop};
 use crate::work::Dial;
 
 /// Dials a dispatcher's ROUTER.
@@ -89,7 +90,10 @@ async fn serve(
 fn read(frames: &Frames) -> Option<Input> {
     let body = frames.first().filter(|body| body.len() <= FRAME_LIMIT)?;
     match native::decode(body) {
-        Ok(message) => Some(Input::MessageReceived(message)),
+        Ok(message) => {
+            hops::to_worker(Hop::Arrived, &message);
+            Some(Input::MessageReceived(message))
+        }
         Err(error) => {
             tracing::warn!(%error, "the dispatcher sent what is no message");
             None

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::socket::{Event, Frames, Socket};
 use crate::dispatch::{Outgoing, OutgoingMessage};
+use crate::hops::{self, Hop};
 
 /// How many peers that sent junk are remembered, so that each is logged once.
 const JUNK_MEMORY: usize = 1_024;
@@ -105,7 +106,10 @@ impl Peers {
             return self.junk(peer, "an unknown number of frames");
         };
         match decode_arrival(&body) {
-            Ok(Arrival::Native(message)) => Input::MessageReceived { peer, message },
+            Ok(Arrival::Native(message)) => {
+                hops::to_dispatcher(Hop::Finished, &message);
+                Input::MessageReceived { peer, message }
+            }
             Ok(Arrival::Legacy(message)) => Input::LegacyReceived { peer, message },
             Err(error) => self.junk(peer, error),
         }

@@ -1,7 +1,10 @@
 //! `mpcsfaas bench`: measures the platform. Each kind of measurement has a file.
 
 mod advise;
+mod hops;
 mod load;
+mod queue;
+mod scratch;
 mod study;
 
 use std::process::ExitCode;
@@ -10,7 +13,9 @@ use clap::{Args, Subcommand};
 use thiserror::Error;
 
 use self::advise::{AdviseArgs, AdviseError};
+use self::hops::{HopsArgs, HopsError};
 use self::load::{BenchLoadError, LoadArgs};
+use self::queue::{QueueArgs, QueueError};
 use self::study::{StudyArgs, StudyError};
 
 /// Arguments of `mpcsfaas bench`.
@@ -37,6 +42,19 @@ enum Kind {
     /// or longer if the function does. Ends with 1 if the function fails, 2 if the file or an
     /// argument has to be put right.
     Advise(AdviseArgs),
+    /// Show where the time of a lone task goes, from the client to Python and back.
+    ///
+    /// Runs private platforms in each mode, on ports that are free, and lets no-op tasks through
+    /// them, one after the other: the median and the tail of each hop, its share of the whole, and
+    /// what the tracing itself takes. Any platform tells the same with `--log mpcsfaas::hops=trace`.
+    Hops(HopsArgs),
+    /// Fill the queue and drain it: rates, processor time and memory by how long it is.
+    ///
+    /// Runs private platforms: one that idles with workers, to see what doing nothing takes, and one
+    /// without, which is filled through POST /v1/tasks:batch. Then workers that are a part of this
+    /// command drain it; they run no Python, so that the figures are those of gateway, dispatcher and
+    /// store.
+    Queue(QueueArgs),
     /// Evaluate the platform: all modes, worker counts and workloads, with a report and plots.
     ///
     /// Starts platforms of its own on private ports, measures how they scale (weakly: tasks grow
@@ -55,6 +73,12 @@ pub enum BenchError {
     /// `bench advise`.
     #[error(transparent)]
     Advise(#[from] AdviseError),
+    /// `bench hops`.
+    #[error(transparent)]
+    Hops(#[from] HopsError),
+    /// `bench queue`.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     /// `bench study`.
     #[error(transparent)]
     Study(#[from] StudyError),
@@ -66,6 +90,8 @@ impl BenchError {
         match self {
             BenchError::Load(_) => super::FAILED,
             BenchError::Advise(error) => error.exit_code(),
+            BenchError::Hops(error) => error.exit_code(),
+            BenchError::Queue(error) => error.exit_code(),
             BenchError::Study(error) => error.exit_code(),
         }
     }
@@ -79,6 +105,8 @@ pub async fn run(args: BenchArgs) -> Result<ExitCode, BenchError> {
     match args.kind {
         Kind::Load(args) => load::run(args).await?,
         Kind::Advise(args) => advise::run(args).await?,
+        Kind::Hops(args) => hops::run(args).await?,
+        Kind::Queue(args) => queue::run(args).await?,
         Kind::Study(args) => return Ok(study::run(args).await?),
     }
     Ok(ExitCode::SUCCESS)

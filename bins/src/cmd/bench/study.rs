@@ -11,7 +11,7 @@
 
 mod course;
 mod functions;
-mod key_space;
+pub(super) mod key_space;
 mod machine;
 mod outcome;
 mod output;
@@ -20,7 +20,7 @@ mod plan;
 mod plots;
 mod published;
 mod report;
-mod site;
+pub(super) mod site;
 mod statistics;
 
 use std::io;
@@ -110,7 +110,11 @@ pub struct StudyArgs {
 #[error("expected a number of submissions a second, from 0.001 to 1000000")]
 pub struct NoRate;
 
-fn rate(text: &str) -> Result<f64, NoRate> {
+/// Submissions a second.
+///
+/// # Errors
+/// It is no number, or out of bounds.
+pub(super) fn rate(text: &str) -> Result<f64, NoRate> {
     let rate: f64 = text.parse().map_err(|_| NoRate)?;
     match (0.001..=1e6).contains(&rate) {
         true => Ok(rate),

@@ -13,7 +13,7 @@ use super::scratch::Scratch;
 use crate::api::{Connection, Refusal, Target};
 use crate::failure::Failure;
 use crate::load::{self, Config, LoadError, LoadReport};
-use crate::platform::{Platform, PlatformError, Shape};
+use crate::platform::{Logs, Platform, PlatformError, Shape};
 use crate::python_client::PythonClient;
 use crate::shutdown::Shutdown;
 
@@ -85,6 +85,7 @@ impl Laboratory<'_> {
             mode,
             workers: 1,
             processes,
+            logs: Logs::Text,
         };
         let mut platform =
             Platform::start(shape, &directory, self.client.python()).map_err(broken)?;

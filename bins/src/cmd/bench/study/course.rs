@@ -15,7 +15,7 @@ use super::pacing::{Ending, Load};
 use super::plan::{Pacing, Plan, Run};
 use super::site::Site;
 use crate::load;
-use crate::platform::Shape;
+use crate::platform::{Logs, Shape};
 use crate::shutdown::Shutdown;
 
 /// Tasks of each workload for each Python process, before the clock starts: so each process has
@@ -102,6 +102,7 @@ impl Course<'_> {
             mode,
             workers,
             processes: self.plan.processes,
+            logs: Logs::Text,
         };
         let directory = self.scratch.directory()?;
         let space = self.redis.map(KeySpace::new);

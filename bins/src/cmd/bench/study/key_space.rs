@@ -93,6 +93,25 @@ impl KeySpace {
         })
     }
 
+    /// How much memory the server uses for everything that it holds, in bytes, and how much processor
+    /// time it has used.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub async fn server_use(&self) -> Result<(u64, Duration), KeySpaceError> {
+        let mut connection = self.connect().await?;
+        let asked = redis::cmd("INFO").to_owned();
+        let info: String = self.bounded(asked.query_async(&mut connection)).await?;
+        let field = |name: &str| -> Option<f64> {
+            let value = info.lines().find_map(|line| line.strip_prefix(name))?;
+            value.trim().parse().ok()
+        };
+        let memory = field("used_memory:").unwrap_or(0.0) as u64;
+        let cpu = ["used_cpu_user:", "used_cpu_sys:"].map(|name| field(name).unwrap_or(0.0));
+        let cpu = Duration::try_from_secs_f64(cpu.iter().sum()).unwrap_or_default();
+        Ok((memory, cpu))
+    }
+
     /// Removes every key of the shard, and these functions.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use tokio::process::{Child, ChildStdin};
 
 use super::key_space::{KeySpace, KeySpaceError};
 use crate::api::{Refusal, Target};
-use crate::platform::{self, Platform, PlatformError, Shape, tail};
+use crate::platform::{self, Logs, Platform, PlatformError, Shape, tail};
 
 /// How long all workers may take to join.
 const JOIN_LIMIT: Duration = Duration::from_secs(90);
@@ -109,6 +109,7 @@ enum Kind {
     Embedded(Box<Platform>),
     Redis {
         target: Target,
+        workers_at: String,
         space: KeySpace,
         /// In the order of their start.
         parts: Vec<Part>,
@@ -142,6 +143,30 @@ impl Site {
         match &self.kind {
             Kind::Embedded(platform) => platform.target(),
             Kind::Redis { target, .. } => target,
+        }
+    }
+
+    /// Where more workers may connect to, in pull and push mode.
+    pub fn workers_at(&self) -> &str {
+        match &self.kind {
+            Kind::Embedded(platform) => platform.workers_at(),
+            Kind::Redis { workers_at, .. } => workers_at,
+        }
+    }
+
+    /// Its processes that run, by the names of the parts. What they have started is not among them.
+    pub fn processes(&self) -> Vec<(String, u32)> {
+        match &self.kind {
+            Kind::Embedded(platform) => {
+                let pid = platform.pid();
+                pid.map(|pid| ("up".to_owned(), pid)).into_iter().collect()
+            }
+            Kind::Redis { parts, .. } => {
+                let parts = parts.iter();
+                parts
+                    .filter_map(|part| Some((part.name.clone(), part.child.id()?)))
+                    .collect()
+            }
         }
     }
 
@@ -251,7 +276,8 @@ fn around_redis(
     let python = owned(&["--python", &python.to_string_lossy()]);
     let mut parts = Vec::new();
     let mut start = |name: String, subcommand: &str, arguments: Vec<String>| {
-        let started = Part::start(&name, subcommand, &arguments, space.url(), directory);
+        let place = (space.url(), directory, shape.logs);
+        let started = Part::start(&name, subcommand, &arguments, place);
         started
             .map(|part| parts.push(part))
             .map_err(|source| SiteError::Start { part: name, source })
@@ -274,8 +300,8 @@ fn around_redis(
     }
     let dispatcher = [&dispatcher[..], &redis, &python].concat();
     start("dispatcher".to_owned(), "dispatcher", dispatcher)?;
+    let address = platform::workers_at(zmq_port);
     if shape.mode != Mode::Local {
-        let address = format!("tcp://127.0.0.1:{zmq_port}");
         let worker = owned(&[shape.mode.as_str(), &shape.processes.to_string(), &address]);
         for number in 1..=shape.workers {
             let arguments = [&worker[..], &python].concat();
@@ -284,6 +310,7 @@ fn around_redis(
     }
     Ok(Kind::Redis {
         target: Target::on_loopback(port),
+        workers_at: address,
         space,
         parts,
     })
@@ -304,11 +331,10 @@ impl Part {
         name: &str,
         subcommand: &str,
         arguments: &[String],
-        redis: &str,
-        directory: &Path,
+        (redis, directory, logs): (&str, &Path, Logs),
     ) -> io::Result<Part> {
         let log = directory.join(format!("{}.log", name.replace(' ', "-")));
-        let mut child = platform::own_command(subcommand, &log)?
+        let mut child = platform::own_command(subcommand, &log, logs)?
             .args(arguments)
             // Not as an argument: it may have a password in it.
             .env("REDIS_URL", redis)
