@@ -2,9 +2,9 @@
 //!
 //! Here is the closed loop; the open one is in `open`, and what both know of batches in `client`.
 //! Each connection of the closed loop submits a task and waits for its result in one request, checks
-//! the result and submits the next, over one keep-alive connection. So there are never more tasks on their way
-//! than connections, and the latency is what a client sees: from before the submit is written
-//! until the result has been read.
+//! the result and submits the next. So there are never more tasks on their way than connections, and
+//! the latency is what a client sees: from before the submit is written, or a connection of its own
+//! is made for it, until the result has been read.
 //!
 //! ```text
 //!   connection 1  ── POST /execute_function?wait= ─▶  ◀─ id, result ── ↺
@@ -63,8 +63,11 @@ pub struct Config {
     pub params: String,
     /// The results in base64, trimmed, that count as right; if there are none, any result is.
     pub expected: Vec<String>,
-    /// How many keep-alive connections, each with one task on its way. At least 1.
+    /// How many connections, each with one task on its way. At least 1.
     pub connections: usize,
+    /// Whether each serves for the whole run, or for one task as the original's client has it. The
+    /// closed loop of single tasks heeds it.
+    pub keep_alive: bool,
     /// How many tasks in all.
     pub tasks: u64,
     /// The `wait` of one long poll, in seconds. A task that is not done by then is asked for again.
@@ -210,6 +213,9 @@ async fn one_connection(
     let mut tally = Tally::new();
     while taken.fetch_add(1, Ordering::Relaxed) < config.tasks {
         let started = Instant::now();
+        if !config.keep_alive {
+            client = Connection::connect(&config.target).await?;
+        }
         if one_task(&mut client, &config, submission.clone()).await? {
             let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
             tally.latency_us.saturating_record(micros);

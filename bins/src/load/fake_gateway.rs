@@ -92,6 +92,7 @@ impl FakeGateway {
             params: NOOP_PARAMS.to_owned(),
             expected: NOOP_RESULTS.map(str::to_owned).to_vec(),
             connections,
+            keep_alive: true,
             tasks: 0,
             wait_s: 1,
             patience: Duration::from_secs(60),

@@ -49,6 +49,7 @@ impl ToyGateway {
             params: NOOP_PARAMS.to_owned(),
             expected: NOOP_RESULTS.map(str::to_owned).to_vec(),
             connections: 4,
+            keep_alive: true,
             tasks,
             wait_s: 1,
             patience: Duration::from_secs(30),
@@ -127,6 +128,19 @@ async fn every_task_is_submitted_once_and_measured() {
     assert!(report.latency_ms(0.5) > 0.0);
     assert!(report.latency_ms(0.5) <= report.latency_ms(0.99));
     assert!(report.latency_ms(1.0) / 1e3 <= report.seconds * 1.001);
+}
+
+#[tokio::test]
+async fn without_keep_alive_each_task_has_a_connection() {
+    let toy = ToyGateway::start(|_| ToyEnd::Result("gARLAC4=")).await;
+    let config = Config {
+        keep_alive: false,
+        ..toy.config(100)
+    };
+    let report = closed_loop(config).await.unwrap();
+    assert_eq!((report.completed, report.failed), (100, 0));
+    // Those that were made at the start have served nobody.
+    assert_eq!(toy.connections.load(Ordering::Relaxed), 4 + 100);
 }
 
 #[tokio::test]

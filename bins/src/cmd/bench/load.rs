@@ -30,6 +30,9 @@ pub(super) struct LoadArgs {
     /// --rate 128.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     connections: Option<u16>,
+    /// Make a new connection for each task, as clients do that keep none.
+    #[arg(long, conflicts_with_all = ["rate", "batch"])]
+    no_keep_alive: bool,
     /// How many tasks in all, without --rate.
     #[arg(long, default_value_t = 20_000, conflicts_with = "rate")]
     tasks: u64,
@@ -122,6 +125,7 @@ pub(super) async fn run(args: LoadArgs) -> Result<(), BenchLoadError> {
         params: load::NOOP_PARAMS.to_owned(),
         expected: load::NOOP_RESULTS.map(str::to_owned).to_vec(),
         connections: usize::from(connections),
+        keep_alive: !args.no_keep_alive,
         tasks: args.tasks,
         wait_s: args.wait,
         patience: Duration::from_secs(args.patience),

@@ -132,6 +132,7 @@ impl Laboratory<'_> {
             // The same function may give another result each time.
             expected: Vec::new(),
             connections: connections as usize,
+            keep_alive: true,
             tasks,
             wait_s: 30,
             patience: self.patience,

@@ -1,6 +1,8 @@
 //! Workers without Python: the worker machine over a real connection, with children that answer at
 //! once.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use mpcsfaas_core::id::WorkerId;
 use mpcsfaas_core::task::{Outcome, Versions};
@@ -38,7 +40,7 @@ async fn stub(dispatcher: String) {
     let id = WorkerId(rand::random());
     let config = worker::config(id, PROCESSES, Flow::Push);
     let clock = Clock::start();
-    // Each process has one fact on its way at the most.
+    // All that the pipes of all processes hold is far less.
     let (facts_in, facts) = mpsc::channel(INPUT_BACKLOG);
     let obey = move |order| {
         if let Some(fact) = answer(order) {
@@ -57,6 +59,7 @@ fn answer(order: ChildOrder) -> Option<ChildFact> {
         ChildOrder::Spawn { slot } => Some(ChildFact::Ready {
             slot,
             versions: Versions::default(),
+            reads_ahead: true,
         }),
         ChildOrder::Execute {
             slot,
@@ -68,6 +71,12 @@ fn answer(order: ChildOrder) -> Option<ChildFact> {
             task,
             attempt,
             outcome: Outcome::completed(Bytes::from_static(RESULT)),
+            took: Duration::ZERO,
+        }),
+        // All have been answered already.
+        ChildOrder::Recall { slot } => Some(ChildFact::Recalled {
+            slot,
+            tasks: Vec::new(),
         }),
         // No task has a deadline, and none is cancelled.
         ChildOrder::Terminate { .. } | ChildOrder::Kill { .. } => None,
