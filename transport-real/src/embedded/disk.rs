@@ -10,7 +10,7 @@ use std::path::Path;
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use mpcsfaas_core::id::{FunctionId, TaskId};
-use mpcsfaas_core::store::{Changes, Row, Store};
+use mpcsfaas_core::store::{Row, Store};
 use mpcsfaas_core::task::Function;
 use redb::{
     Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError,
@@ -94,34 +94,27 @@ impl Disk {
         Ok((disk, Store::restore(config.store, functions, tasks, [])))
     }
 
-    /// Writes the rows that changed, all or none. With `sync` they, and all that was written
-    /// before, are on disk when it returns.
+    /// Writes rows, all or none. With `sync` they, and all that was written before, are on disk when
+    /// it returns.
     ///
     /// After an error it is unknown whether they are, and this value accepts nothing any more.
-    pub(super) fn write(
-        &mut self,
-        store: &Store,
-        changes: &Changes,
-        sync: bool,
-    ) -> Result<(), redb::Error> {
+    pub(super) fn write(&mut self, rows: Rows, sync: bool) -> Result<(), redb::Error> {
         let mut transaction = self.database.begin_write()?;
         if !sync {
             transaction.set_durability(redb::Durability::None)?;
         }
-        if !changes.functions.is_empty() {
+        if !rows.functions.is_empty() {
             let mut table = transaction.open_table(FUNCTIONS)?;
-            for id in &changes.functions {
-                if let Some(function) = store.function(*id) {
-                    table.insert(id.0, encode(function).as_slice())?;
-                }
+            for (id, row) in &rows.functions {
+                table.insert(id.0, row.as_slice())?;
             }
         }
-        if !changes.tasks.is_empty() {
+        if !rows.tasks.is_empty() {
             let mut table = transaction.open_table(TASKS)?;
-            for id in &changes.tasks {
-                if let Some(row) = store.task(*id) {
-                    table.insert(row.seq, encode(&(id, row)).as_slice())?;
-                    self.places.insert(*id, row.seq);
+            for (id, row) in &rows.tasks {
+                if let Some((seq, row)) = row {
+                    table.insert(seq, row.as_slice())?;
+                    self.places.insert(*id, *seq);
                 } else if let Some(seq) = self.places.remove(id) {
                     table.remove(seq)?;
                 }
@@ -129,6 +122,40 @@ impl Disk {
         }
         transaction.commit()?;
         Ok(())
+    }
+}
+
+/// Rows as they are written.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    functions: Vec<(FunctionId, Vec<u8>)>,
+    /// Nothing for one that is forgotten.
+    tasks: Vec<(TaskId, Option<Placed>)>,
+}
+
+/// A task's place, and its row.
+type Placed = (u64, Vec<u8>);
+
+impl Rows {
+    /// Those that have changed since the last time.
+    pub(super) fn changed(store: &mut Store) -> Rows {
+        let changes = store.take_changes();
+        let functions = changes.functions.iter().filter_map(|id| {
+            let function = store.function(*id)?;
+            Some((*id, encode(function)))
+        });
+        let tasks = changes.tasks.iter().map(|id| {
+            let row = store.task(*id);
+            (*id, row.map(|row| (row.seq, encode(&(id, row)))))
+        });
+        Rows {
+            functions: functions.collect(),
+            tasks: tasks.collect(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.functions.is_empty() && self.tasks.is_empty()
     }
 }
 

@@ -1,17 +1,19 @@
-//! The thread that owns the store machine and its disk.
+//! The thread that owns the disk: it answers when rows are there, or takes them there afterwards.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::Duration;
 
-use mpcsfaas_core::store::{Changes, Op, Reply, Store};
-use mpcsfaas_core::time::{Instant, WallTime};
+use mpcsfaas_core::store::{Op, Reply, Store};
+use mpcsfaas_core::time::Instant;
 use tokio::runtime::Runtime;
-use tokio::time::timeout;
+use tokio::time::sleep;
 
-use super::disk::Disk;
+use super::desk::Desk;
+use super::disk::{Disk, Rows};
 use super::{Durability, EmbeddedConfig};
 use crate::clock::{Clock, wall_time};
-use crate::store::{Link, Request, StoreAway, StoreOwner};
+use crate::store::{Link, Request, StoreAway, StoreHandle, StoreOwner};
 
 /// At most so many requests share one write, so that the first does not wait for ever.
 const BATCH_LIMIT: usize = 1_024;
@@ -19,7 +21,11 @@ const BATCH_LIMIT: usize = 1_024;
 /// How often results past their retention are forgotten.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 
-/// How often a store without [`Durability::Disk`] goes to disk.
+/// For how long changes gather before they are written, without [`Durability::Disk`]: so few that
+/// nobody notices how long it takes to look them up.
+const WRITE_EVERY: Duration = Duration::from_millis(50);
+
+/// How often what was written is synced then.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 /// How often a store that ran out of space looks whether there is some.
@@ -28,32 +34,35 @@ const REOPEN_EVERY: Duration = Duration::from_secs(2);
 /// What the thread works with. The fields are dropped in this order, so the directory is free
 /// before the handles see their link closed.
 pub(super) struct Owner {
-    home: Home,
+    disk: Place,
+    desk: Arc<Desk>,
     clock: Clock,
-    store_clock: StoreClock,
     expire_at: Instant,
     served: StoreOwner,
 }
 
-enum Home {
-    Serving(Box<Live>),
-    Away {
-        reason: StoreAway,
-        /// How to come back and when to try, if there is hope.
-        again: Option<(EmbeddedConfig, Instant)>,
-    },
+/// Where rows go.
+enum Place {
+    /// Nowhere.
+    Memory,
+    /// To disk, before a request is answered.
+    Disk(Disk, EmbeddedConfig),
+    /// To disk, soon after it was answered.
+    Later(Disk, EmbeddedConfig, Schedule),
+    /// To a disk that has failed: how to come back and when to try, if there is hope.
+    Failed(Option<(EmbeddedConfig, Instant)>),
 }
 
-struct Live {
-    machine: Store,
-    disk: Option<(Disk, EmbeddedConfig)>,
-    /// When to sync what was written without it.
+/// When to write, and when to sync; `None` if there is nothing.
+#[derive(Default)]
+struct Schedule {
+    write_at: Option<Instant>,
     sync_at: Option<Instant>,
 }
 
 impl Owner {
     pub(super) fn in_memory(served: StoreOwner, machine: Store) -> Owner {
-        Owner::new(served, machine, None)
+        Owner::new(served, machine, Place::Memory)
     }
 
     pub(super) fn on_disk(
@@ -65,22 +74,26 @@ impl Owner {
         // The directory was locked, so whoever held a lease on its tasks ended with the process
         // that had it open: they come back now, not when that lease would have run out.
         while let Reply::Reaped { more: true, .. } = machine.apply(wall_time(), Op::Reap) {}
-        Owner::new(served, machine, Some((disk, config)))
+        Owner::new(served, machine, Place::of(disk, config))
     }
 
-    fn new(served: StoreOwner, machine: Store, disk: Option<(Disk, EmbeddedConfig)>) -> Owner {
+    fn new(served: StoreOwner, machine: Store, disk: Place) -> Owner {
         let clock = Clock::start();
         served.link.send_replace(Link::Up);
         Owner {
-            home: Home::Serving(Box::new(Live {
-                machine,
-                disk,
-                sync_at: None,
-            })),
+            disk,
+            desk: Arc::new(Desk::new(machine, served.notices.clone())),
             clock,
-            store_clock: StoreClock::new(clock.now(), wall_time()),
             expire_at: clock.now(),
             served,
+        }
+    }
+
+    /// Lets those who ask carry out their requests themselves, if nobody waits for the disk.
+    pub(super) fn serve_at(&self, handle: StoreHandle) -> StoreHandle {
+        match &self.disk {
+            Place::Memory | Place::Later(..) => handle.served_by(self.desk.clone()),
+            Place::Disk(..) | Place::Failed(_) => handle,
         }
     }
 
@@ -89,63 +102,108 @@ impl Owner {
         let mut batch = Vec::with_capacity(BATCH_LIMIT);
         loop {
             let patience = self.next_deadline() - self.clock.now();
-            let received = runtime.block_on(async {
-                let requests = self.served.requests.recv_many(&mut batch, BATCH_LIMIT);
-                timeout(patience, requests).await
+            let idle = matches!(&self.disk, Place::Later(.., due) if due.write_at.is_none());
+            let ended = runtime.block_on(async {
+                tokio::select! {
+                    received = self.served.requests.recv_many(&mut batch, BATCH_LIMIT) => received == 0,
+                    () = self.desk.used(), if idle => false,
+                    () = sleep(patience) => false,
+                }
             });
-            if received == Ok(0) {
+            let now = self.clock.now();
+            if ended {
                 break;
             }
-            self.reopen_if_due();
-            self.serve(&mut batch);
+            self.reopen_if_due(now);
+            self.expire_if_due(now);
+            self.serve(now, &mut batch);
+            self.write_if_due(now);
         }
-        if let Home::Serving(live) = &mut self.home {
-            live.close();
+        if let Place::Later(..) = self.disk {
+            self.write_changes(self.clock.now(), true);
         }
     }
 
     fn next_deadline(&self) -> Instant {
-        match &self.home {
-            Home::Serving(live) => live
-                .sync_at
-                .map_or(self.expire_at, |at| at.min(self.expire_at)),
-            Home::Away { again, .. } => again.as_ref().map_or(self.expire_at, |(_, at)| *at),
+        let other = match &self.disk {
+            Place::Memory | Place::Disk(..) => None,
+            Place::Later(.., due) => due.write_at.into_iter().chain(due.sync_at).min(),
+            Place::Failed(again) => again.as_ref().map(|(_, at)| *at),
+        };
+        other.map_or(self.expire_at, |at| at.min(self.expire_at))
+    }
+
+    fn expire_if_due(&mut self, now: Instant) {
+        if now >= self.expire_at {
+            self.expire_at = now + EXPIRE_EVERY;
+            // Without a machine there is nothing to forget.
+            let _ = self
+                .desk
+                .with(|machine, wall| machine.apply(wall, Op::Expire));
         }
     }
 
     /// Carries out a batch, writes what it changed, and only then answers.
-    fn serve(&mut self, batch: &mut Vec<Request>) {
-        let now = self.clock.now();
-        let wall = self.store_clock.advance(now, wall_time());
-        let expire = now >= self.expire_at;
-        if expire {
-            self.expire_at = now + EXPIRE_EVERY;
-        }
-        let live = match &mut self.home {
-            Home::Serving(live) => live,
-            Home::Away { reason, .. } => return refuse(batch.drain(..), reason),
-        };
-        if expire {
-            live.machine.apply(wall, Op::Expire);
+    fn serve(&mut self, now: Instant, batch: &mut Vec<Request>) {
+        if batch.is_empty() {
+            return;
         }
         let mut answers = Vec::with_capacity(batch.len());
-        for Request { op, answer } in batch.drain(..) {
-            let reply = live.machine.apply(wall, op);
-            answers.push((answer, reply));
-        }
-        if let Err(error) = live.write(now) {
-            let reason = self.leave(now, &error);
-            for (answer, _) in answers {
+        let done = self.desk.with(|machine, wall| {
+            for Request { op, answer } in batch.drain(..) {
+                answers.push((answer, machine.apply(wall, op)));
+            }
+            Rows::changed(machine)
+        });
+        let kept = done.and_then(|rows| match &mut self.disk {
+            Place::Disk(disk, _) if !rows.is_empty() => disk
+                .write(rows, true)
+                .map_err(|error| self.leave(now, &error)),
+            _ => Ok(()),
+        });
+        if let Err(reason) = kept {
+            let asked = answers.into_iter().map(|(answer, _)| answer);
+            let unserved = batch.drain(..).map(|request| request.answer);
+            for answer in asked.chain(unserved) {
                 answer.send(Err(reason.clone())).ok();
             }
             return;
         }
-        // Whoever asked may have gone, and nobody may be listening: neither matters.
+        // Whoever asked may have gone: that does not matter.
         for (answer, reply) in answers {
             answer.send(Ok(reply)).ok();
         }
-        while let Some(notice) = live.machine.poll_notice() {
-            self.served.notices.send(notice).ok();
+        let _ = self.desk.with(|machine, _| self.desk.tell(machine));
+    }
+
+    /// Without [`Durability::Disk`]: takes to disk what has changed, if it is time.
+    fn write_if_due(&mut self, now: Instant) {
+        let Place::Later(.., due) = &mut self.disk else {
+            return;
+        };
+        let write_at = *due.write_at.get_or_insert(now + WRITE_EVERY);
+        let sync = due.sync_at.is_some_and(|at| now >= at);
+        if sync || now >= write_at {
+            self.write_changes(now, sync);
+        }
+    }
+
+    fn write_changes(&mut self, now: Instant, sync: bool) {
+        let changed = self.desk.with(|machine, _| Rows::changed(machine));
+        let (Place::Later(disk, _, due), Ok(rows)) = (&mut self.disk, changed) else {
+            return;
+        };
+        due.write_at = None;
+        let nothing_to_sync = !sync || due.sync_at.is_none();
+        if rows.is_empty() && nothing_to_sync {
+            return;
+        }
+        due.sync_at = match sync {
+            true => None,
+            false => due.sync_at.or(Some(now + SYNC_EVERY)),
+        };
+        if let Err(error) = disk.write(rows, sync) {
+            self.leave(now, &error);
         }
     }
 
@@ -157,28 +215,19 @@ impl Owner {
             false => format!("the disk failed, check it and restart: {error}"),
         });
         tracing::error!(%error, "the embedded store cannot write and stops serving");
-        let again = match &mut self.home {
-            Home::Serving(live) => live
-                .disk
-                .take()
-                .map(|(_, config)| (config, now + REOPEN_EVERY)),
-            Home::Away { .. } => None,
-        };
-        self.home = Home::Away {
-            reason: reason.clone(),
-            again: again.filter(|_| hope),
+        self.desk.replace(Err(reason.clone()));
+        self.disk = match std::mem::replace(&mut self.disk, Place::Failed(None)) {
+            Place::Disk(_, config) | Place::Later(_, config, _) if hope => {
+                Place::Failed(Some((config, now + REOPEN_EVERY)))
+            }
+            _ => Place::Failed(None),
         };
         self.served.link.send_replace(Link::Down(reason.0.clone()));
         reason
     }
 
-    fn reopen_if_due(&mut self) {
-        let now = self.clock.now();
-        let Home::Away {
-            again: Some((config, at)),
-            ..
-        } = &mut self.home
-        else {
+    fn reopen_if_due(&mut self, now: Instant) {
+        let Place::Failed(Some((config, at))) = &mut self.disk else {
             return;
         };
         if now < *at {
@@ -188,12 +237,8 @@ impl Owner {
         match Disk::open(config) {
             Ok((disk, machine)) => {
                 tracing::info!("the embedded store has space again and serves");
-                let config = config.clone();
-                self.home = Home::Serving(Box::new(Live {
-                    machine,
-                    disk: Some((disk, config)),
-                    sync_at: None,
-                }));
+                self.disk = Place::of(disk, config.clone());
+                self.desk.replace(Ok(machine));
                 self.served.link.send_replace(Link::Up);
             }
             Err(fault) => tracing::warn!(%fault, "the embedded store still cannot be opened"),
@@ -205,47 +250,17 @@ impl Drop for Owner {
     /// However the thread ends, nobody shall believe that the store still answers.
     fn drop(&mut self) {
         let reason = "the store has been shut down".to_owned();
+        self.desk.replace(Err(StoreAway(reason.clone())));
         self.served.link.send_replace(Link::Down(reason));
     }
 }
 
-impl Live {
-    /// Writes what has changed since the last call, if anything has.
-    fn write(&mut self, now: Instant) -> Result<(), redb::Error> {
-        let changes = self.machine.take_changes();
-        let Some((disk, config)) = &mut self.disk else {
-            return Ok(());
-        };
-        let changed = !changes.tasks.is_empty() || !changes.functions.is_empty();
-        let sync = match config.durability {
-            Durability::Disk => changed,
-            Durability::None => self.sync_at.is_some_and(|at| now >= at),
-        };
-        if !changed && !sync {
-            return Ok(());
+impl Place {
+    fn of(disk: Disk, config: EmbeddedConfig) -> Place {
+        match config.durability {
+            Durability::Disk => Place::Disk(disk, config),
+            Durability::None => Place::Later(disk, config, Schedule::default()),
         }
-        disk.write(&self.machine, &changes, sync)?;
-        self.sync_at = match sync {
-            true => None,
-            false => self.sync_at.or(Some(now + SYNC_EVERY)),
-        };
-        Ok(())
-    }
-
-    /// Syncs what [`Durability::None`] has left unsynced.
-    fn close(&mut self) {
-        let Some((disk, _)) = self.disk.as_mut().filter(|_| self.sync_at.is_some()) else {
-            return;
-        };
-        if let Err(error) = disk.write(&self.machine, &Changes::default(), true) {
-            tracing::error!(%error, "the embedded store lost its last second");
-        }
-    }
-}
-
-fn refuse(batch: impl Iterator<Item = Request>, reason: &StoreAway) {
-    for request in batch {
-        request.answer.send(Err(reason.clone())).ok();
     }
 }
 
@@ -258,44 +273,4 @@ fn is_out_of_space(error: &redb::Error) -> bool {
         error.kind(),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
     )
-}
-
-/// The store's time: the wall clock, but it never runs backwards and never stands still. If the
-/// wall clock is set back, it goes on at the pace of the monotonic clock, so that leases still end.
-#[derive(Debug)]
-struct StoreClock {
-    anchor: Instant,
-    at_anchor: WallTime,
-}
-
-impl StoreClock {
-    fn new(now: Instant, wall: WallTime) -> StoreClock {
-        StoreClock {
-            anchor: now,
-            at_anchor: wall,
-        }
-    }
-
-    fn advance(&mut self, now: Instant, wall: WallTime) -> WallTime {
-        let steady = self.at_anchor + (now - self.anchor);
-        if wall > steady {
-            *self = StoreClock::new(now, wall);
-        }
-        wall.max(steady)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_stores_time_goes_on_when_the_wall_clock_is_set_back() {
-        let millis = |n: u64| Instant::from_nanos(n * 1_000_000);
-        let mut clock = StoreClock::new(millis(0), WallTime(1_000_000));
-        assert_eq!(clock.advance(millis(5), WallTime(1_000_007)).0, 1_000_007);
-        assert_eq!(clock.advance(millis(6), WallTime(400)).0, 1_000_008);
-        assert_eq!(clock.advance(millis(66), WallTime(460)).0, 1_000_068);
-        assert_eq!(clock.advance(millis(67), WallTime(2_000_000)).0, 2_000_000);
-    }
 }

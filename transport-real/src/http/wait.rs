@@ -41,8 +41,11 @@ const POLL_BATCH: usize = 64;
 /// So many bytes of endings are kept for who asks after a task has ended.
 const RECENT_BYTES: u64 = 32 * 1024 * 1024;
 
+/// What one of them takes besides its outcome's texts: the entry, and its share of the table.
+const ENTRY_BYTES: u64 = size_of::<TaskState>() as u64 + 128;
+
 /// So many tasks that were submitted here and have not ended are known as such.
-const FRESH_LIMIT: usize = 100_000;
+const FRESH_LIMIT: usize = 32_768;
 
 /// A task that has ended, or does not exist (`None`).
 pub(super) type Ended = (TaskId, Option<TaskState>);
@@ -70,7 +73,7 @@ struct ByBytes;
 impl Weighter<TaskId, TaskState> for ByBytes {
     fn weight(&self, _: &TaskId, state: &TaskState) -> u64 {
         let outcome = state.outcome.as_ref();
-        outcome.map_or(0, |outcome| outcome.size() as u64) + size_of::<TaskState>() as u64
+        ENTRY_BYTES + outcome.map_or(0, |outcome| outcome.size() as u64)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The handle through which gateway and dispatcher ask the store, whichever home it has.
 //!
 //! One task (or thread) owns the home and its connection; everybody else holds a [`StoreHandle`],
-//! which is two channels. A request that the home cannot carry out now is answered
+//! which is two channels; or, where nothing is waited for, the home itself ([`Direct`]). A request that the home cannot carry out now is answered
 //! [`StoreAway`] and may be repeated: every operation is idempotent.
 //!
 //! A home that is reached over a [`connection`] is served by [`owner`], which reconnects; `batch`
@@ -10,6 +10,9 @@
 mod batch;
 pub mod connection;
 pub mod owner;
+
+use std::fmt;
+use std::sync::Arc;
 
 use mpcsfaas_core::store::{Notice, Op, Reply};
 use thiserror::Error;
@@ -47,9 +50,20 @@ pub struct Request {
     pub answer: oneshot::Sender<Result<Reply, StoreAway>>,
 }
 
+/// A home that answers at once, whoever asks.
+pub trait Direct: fmt::Debug + Send + Sync {
+    /// Carries out a request.
+    ///
+    /// # Errors
+    /// [`StoreAway`] if the home cannot now.
+    fn carry_out(&self, op: Op) -> Result<Reply, StoreAway>;
+}
+
 /// A cheap, cloneable way to ask the store.
 #[derive(Clone, Debug)]
 pub struct StoreHandle {
+    /// Asked instead of the owner.
+    direct: Option<Arc<dyn Direct>>,
     requests: mpsc::Sender<Request>,
     notices: broadcast::Sender<Notice>,
     link: watch::Receiver<Link>,
@@ -73,6 +87,7 @@ pub fn channel() -> (StoreHandle, StoreOwner) {
     let (link, link_seen) = watch::channel(Link::Down("not connected yet".to_owned()));
     (
         StoreHandle {
+            direct: None,
             requests,
             notices: notices.clone(),
             link: link_seen,
@@ -91,18 +106,32 @@ impl StoreHandle {
     /// # Errors
     /// [`StoreAway`] if the store could not be reached or its owner has ended.
     pub async fn call(&self, op: Op) -> Result<Reply, StoreAway> {
-        let (answer, answered) = oneshot::channel();
-        let ended = || StoreAway("the store has been shut down".to_owned());
         let asked = hops::asking(&op);
-        self.requests
-            .send(Request { op, answer })
-            .await
-            .map_err(|_| ended())?;
-        let reply = answered.await.map_err(|_| ended())??;
+        let reply = match &self.direct {
+            Some(home) => home.carry_out(op)?,
+            None => self.ask_owner(op).await?,
+        };
         if let Some(asked) = asked {
             asked.answered(&reply);
         }
         Ok(reply)
+    }
+
+    async fn ask_owner(&self, op: Op) -> Result<Reply, StoreAway> {
+        let (answer, answered) = oneshot::channel();
+        let ended = || StoreAway("the store has been shut down".to_owned());
+        self.requests
+            .send(Request { op, answer })
+            .await
+            .map_err(|_| ended())?;
+        answered.await.map_err(|_| ended())?
+    }
+
+    /// A handle that asks `home`, and the owner nothing. The owner still learns when the last handle
+    /// is gone.
+    pub fn served_by(mut self, home: Arc<dyn Direct>) -> StoreHandle {
+        self.direct = Some(home);
+        self
     }
 
     /// Hints from now on.

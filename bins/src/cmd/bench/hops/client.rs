@@ -92,13 +92,13 @@ impl Client {
         })
     }
 
-    /// Lets one task through. Its time began at `begun`, or begins now.
+    /// Lets one task through. Its time begins now.
     ///
     /// # Errors
     /// See [`TaskError`]. The connection is of no more use then.
-    pub(super) async fn task(&mut self, begun: Option<u64>) -> Result<Seen, TaskError> {
+    pub(super) async fn task(&mut self) -> Result<Seen, TaskError> {
         let task = TaskId(rand::random());
-        let begun = begun.unwrap_or_else(monotonic_nanos);
+        let begun = monotonic_nanos();
         let Client {
             function_id,
             target,

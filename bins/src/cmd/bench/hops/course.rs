@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mpcsfaas_core::store::op::Mode;
-use mpcsfaas_transport_real::clock::monotonic_nanos;
 use tokio::task::JoinSet;
 
 use super::HopsError;
@@ -125,21 +124,21 @@ impl Course<'_> {
         })
     }
 
-    /// Both platforms get a task at each turn, the second half a turn after the first. The time of a
-    /// task begins when it is due.
+    /// Both platforms get a task at each turn, the second half a turn after the first. No task waits
+    /// for another, so the time of each begins when it is sent: this process may be late for a
+    /// millisecond, and that would be a hop of its own.
     async fn paced(&self, lanes: &mut [Lane], pause: Duration) -> Result<(), TaskError> {
-        let (start, origin) = (Instant::now(), monotonic_nanos());
+        let start = Instant::now();
         let parts = u32::try_from(lanes.len()).unwrap_or(1);
         let mut under_way: JoinSet<Result<(usize, Client, Seen), TaskError>> = JoinSet::new();
         for turn in 0..self.tasks {
             for (number, lane) in (0..).zip(lanes.iter_mut()) {
                 let due = pause * turn + pause / parts * number;
                 tokio::time::sleep_until((start + due).into()).await;
-                let begun = origin + u64::try_from(due.as_nanos()).unwrap_or(0);
                 let (client, place) = (lane.client().await?, number as usize);
                 under_way.spawn(async move {
                     let mut client = client;
-                    let seen = client.task(Some(begun)).await?;
+                    let seen = client.task().await?;
                     Ok((place, client, seen))
                 });
             }
@@ -192,7 +191,7 @@ impl Lane {
 
     async fn one_more(&mut self) -> Result<(), TaskError> {
         let mut client = self.client().await?;
-        self.seen.push(client.task(None).await?);
+        self.seen.push(client.task().await?);
         self.idle.push(client);
         Ok(())
     }
