@@ -1,5 +1,7 @@
 //! What the dispatcher believes of a task, and what it wants of the store next.
 
+use std::collections::btree_map::Entry;
+
 use super::Dispatcher;
 use crate::id::{Session, WorkerKey};
 use crate::store::op::{Claimed, EndReason};
@@ -54,17 +56,37 @@ impl Place {
     }
 }
 
-impl Dispatcher {
-    /// Begins to believe in an attempt.
-    pub(super) fn believe(&mut self, now: Instant, key: TaskRef, place: Place, suspect: bool) {
-        let belief = Belief {
+impl Belief {
+    fn new(now: Instant, place: Place, suspect: bool) -> Belief {
+        Belief {
             place,
             seat: 0,
             suspect,
             confirmed: false,
             since: now,
             noted: false,
+        }
+    }
+}
+
+impl Dispatcher {
+    /// Begins to believe in an attempt that has been claimed. Says whether it is new.
+    pub(super) fn believe_claimed(&mut self, now: Instant, key: TaskRef, task: Claimed) -> bool {
+        let Entry::Vacant(vacant) = self.beliefs.entry(key) else {
+            return false;
         };
+        let suspect = task.losses > 0;
+        vacant.insert(Belief {
+            confirmed: true,
+            ..Belief::new(now, Place::Unplaced(task), suspect)
+        });
+        self.queue.unplaced += 1;
+        true
+    }
+
+    /// Begins to believe in an attempt.
+    pub(super) fn believe(&mut self, now: Instant, key: TaskRef, place: Place, suspect: bool) {
+        let belief = Belief::new(now, place, suspect);
         self.use_credit(key, belief.place.worker(), suspect);
         self.wants.add(key, &belief.place);
         let before = self.beliefs.insert(key, belief);
@@ -101,19 +123,12 @@ impl Dispatcher {
 
     fn use_credit(&mut self, key: TaskRef, worker: Option<&WorkerKey>, suspect: bool) {
         let Some(worker) = worker else { return };
-        self.roster.update(worker, |seat| {
-            if seat.tasks.insert(key) && suspect {
-                seat.suspects += 1;
-            }
-        });
+        self.roster.update(worker, |seat| seat.hold(key, suspect));
     }
 
     fn free_credit(&mut self, key: TaskRef, worker: Option<&WorkerKey>, suspect: bool) {
         let Some(worker) = worker else { return };
-        self.roster.update(worker, |seat| {
-            if seat.tasks.remove(&key) && suspect {
-                seat.suspects -= 1;
-            }
-        });
+        self.roster
+            .update(worker, |seat| seat.release(&key, suspect));
     }
 }

@@ -98,9 +98,15 @@ impl Dispatcher {
                 }
             }
         }
-        match busy == self.busy {
+        if busy != self.busy {
+            return Err("busy tasks and unanswered requests disagree".to_owned());
+        }
+        let claims = self.asked.values().filter_map(|asked| asked.claim());
+        let mine = claims.filter(|claim| claim.incarnation == self.incarnation);
+        let numbers: BTreeSet<u64> = mine.map(|claim| claim.number).collect();
+        match numbers == self.queue.under_way().collect() {
             true => Ok(()),
-            false => Err("busy tasks and unanswered requests disagree".to_owned()),
+            false => Err("claims under way and unanswered requests disagree".to_owned()),
         }
     }
 }

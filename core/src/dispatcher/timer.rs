@@ -86,7 +86,7 @@ impl Dispatcher {
             Timer::Silence(worker) => self.on_silence(now, worker),
             Timer::End(worker) => self.on_end(now, worker),
             Timer::Renew => self.renew(now),
-            Timer::Poll => self.queue.ring(),
+            Timer::Poll => self.queue.look(),
             Timer::Retry(request) => self.repeat(request),
             Timer::LegacyAnswer(worker) => self.answer_no_task(&worker),
             Timer::Drain => self.on_drain_deadline(now),

@@ -1,6 +1,7 @@
 //! `mpcsfaas bench`: measures the platform. Each kind of measurement has a file.
 
 mod advise;
+mod dispatcher;
 mod load;
 mod study;
 
@@ -10,6 +11,7 @@ use clap::{Args, Subcommand};
 use thiserror::Error;
 
 use self::advise::{AdviseArgs, AdviseError};
+use self::dispatcher::{BenchDispatcherError, DispatcherArgs};
 use self::load::{BenchLoadError, LoadArgs};
 use self::study::{StudyArgs, StudyError};
 
@@ -37,6 +39,13 @@ enum Kind {
     /// or longer if the function does. Ends with 1 if the function fails, 2 if the file or an
     /// argument has to be put right.
     Advise(AdviseArgs),
+    /// Measure what a dispatcher costs, by what its socket costs.
+    ///
+    /// Takes no-op tasks from a store in memory through a dispatcher to stub workers over TCP and back,
+    /// and counts the processor time of the dispatcher's thread. Then lets a bare ROUTER of the
+    /// same ZMQ library, on such a thread, answer as many messages of the same size. Needs no
+    /// Python and no server. Takes some seconds.
+    Dispatcher(DispatcherArgs),
     /// Evaluate the platform: all modes, worker counts and workloads, with a report and plots.
     ///
     /// Starts platforms of its own on private ports, measures how they scale (weakly: tasks grow
@@ -55,6 +64,9 @@ pub enum BenchError {
     /// `bench advise`.
     #[error(transparent)]
     Advise(#[from] AdviseError),
+    /// `bench dispatcher`.
+    #[error(transparent)]
+    Dispatcher(#[from] BenchDispatcherError),
     /// `bench study`.
     #[error(transparent)]
     Study(#[from] StudyError),
@@ -64,7 +76,7 @@ impl BenchError {
     /// What the process ends with.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            BenchError::Load(_) => super::FAILED,
+            BenchError::Load(_) | BenchError::Dispatcher(_) => super::FAILED,
             BenchError::Advise(error) => error.exit_code(),
             BenchError::Study(error) => error.exit_code(),
         }
@@ -79,6 +91,7 @@ pub async fn run(args: BenchArgs) -> Result<ExitCode, BenchError> {
     match args.kind {
         Kind::Load(args) => load::run(args).await?,
         Kind::Advise(args) => advise::run(args).await?,
+        Kind::Dispatcher(args) => dispatcher::run(args).await?,
         Kind::Study(args) => return Ok(study::run(args).await?),
     }
     Ok(ExitCode::SUCCESS)
