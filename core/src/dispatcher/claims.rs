@@ -40,6 +40,9 @@ pub(super) struct Queue {
     brought: Option<Brought>,
     /// A claim has failed: who waits for all that are under way would wait too long.
     failed: bool,
+    /// Whether a poll is due at some time. Each step asks, and among the timers of a thousand
+    /// workers that would take longer than the step.
+    polls: bool,
     /// Claimed tasks that wait for their function's body, and so hold credit back.
     pub(super) unplaced: u32,
 }
@@ -72,6 +75,17 @@ impl Queue {
     pub(super) fn look(&mut self) {
         self.reasons = self.reasons.max(1);
         self.fresh = self.fresh.max(1);
+    }
+
+    /// A poll was due.
+    pub(super) fn poll(&mut self) {
+        self.polls = false;
+        self.look();
+    }
+
+    /// Whether a poll is due at some time.
+    pub(super) fn polls(&self) -> bool {
+        self.polls
     }
 
     /// Reasons for so many claims more.
@@ -185,6 +199,7 @@ impl Queue {
             number: self.number,
             answered: self.number,
             seen: self.number,
+            polls: self.polls,
             ..Queue::default()
         };
     }
@@ -197,7 +212,9 @@ impl Dispatcher {
     pub(super) fn claim_more(&mut self, now: Instant) {
         let able = self.store_up && self.lease.is_open() && !self.is_draining();
         while able && let Some(places) = self.places(now) {
-            self.timers.cancel(&Timer::Poll);
+            if std::mem::take(&mut self.queue.polls) {
+                self.timers.cancel(&Timer::Poll);
+            }
             let claim = Claim {
                 incarnation: self.incarnation,
                 number: self.queue.sent(places),
@@ -224,8 +241,8 @@ impl Dispatcher {
         let alone = tasks == 0;
         let suspects = self.roster.free_clean().saturating_sub(suspects);
         if self.queue.reasons == 0 && !(alone && self.queue.blind && suspects > 0) {
-            if alone {
-                self.timers.set_if_idle(Timer::Poll, now + self.config.poll);
+            if alone && !std::mem::replace(&mut self.queue.polls, true) {
+                self.timers.set(Timer::Poll, now + self.config.poll);
             }
             return None;
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Dispatcher;
 use super::belief::Place;
 use super::roster::SeatState;
+use super::timer::Timer;
 use crate::id::WorkerKey;
 
 impl Dispatcher {
@@ -100,6 +101,9 @@ impl Dispatcher {
         }
         if busy != self.busy {
             return Err("busy tasks and unanswered requests disagree".to_owned());
+        }
+        if self.queue.polls() != self.timers.is_set(&Timer::Poll) {
+            return Err("the queue is polled without a timer, or the other way round".to_owned());
         }
         let claims = self.asked.values().filter_map(|asked| asked.claim());
         let mine = claims.filter(|claim| claim.incarnation == self.incarnation);
