@@ -62,13 +62,15 @@ impl Dispatcher {
         let from_long_queue = self.queue.take_brought();
         let mut waiting = self.take_ready().into_iter().peekable();
         let mut runs: BTreeMap<WorkerKey, Vec<(FunctionId, Run)>> = BTreeMap::new();
+        let mut keys = Vec::new();
         while let Some((key, kind)) = waiting.next() {
             let best = self.roster.best(kind.function, kind.suspect).cloned();
             let Some(worker) = best.filter(|_| !self.is_draining()) else {
                 self.moved(key, Place::Requeuing(EndReason::NotPlaced, None));
                 continue;
             };
-            let mut keys = vec![key];
+            keys.clear();
+            keys.push(key);
             if from_long_queue && !kind.suspect {
                 let most = self.roster.get(&worker).map_or(0, Seat::at_a_time);
                 while keys.len() < most
@@ -77,8 +79,8 @@ impl Dispatcher {
                     keys.push(key);
                 }
             }
-            let placed = self.place_at(now, &worker, kind, keys);
-            runs.entry(worker).or_default().extend(placed);
+            let runs = runs.entry(worker.clone()).or_default();
+            self.place_at(now, &worker, kind, &keys, runs);
         }
         for (worker, batch) in runs {
             self.run(&worker, batch);
@@ -115,14 +117,15 @@ impl Dispatcher {
         suspects
     }
 
-    /// Places unplaced tasks of a kind at a worker.
+    /// Places unplaced tasks of a kind at a worker, and adds what it is to run.
     fn place_at(
         &mut self,
         now: Instant,
         worker: &WorkerKey,
         kind: Kind,
-        keys: Vec<TaskRef>,
-    ) -> Vec<(FunctionId, Run)> {
+        keys: &[TaskRef],
+        runs: &mut Vec<(FunctionId, Run)>,
+    ) {
         let Kind { function, suspect } = kind;
         self.placements += 1;
         let used = self.placements;
@@ -130,13 +133,12 @@ impl Dispatcher {
         let session = self.roster.update(worker, |seat| {
             seat.used = used;
             seat.asked &= !seat.peer.delimited;
-            for key in &keys {
+            for key in keys {
                 seat.hold(*key, suspect);
             }
             seat.session
         });
-        let mut runs = Vec::with_capacity(keys.len());
-        for task in keys {
+        for &task in keys {
             let Some((session, belief)) = session.zip(self.beliefs.get_mut(&task)) else {
                 continue;
             };
@@ -154,7 +156,6 @@ impl Dispatcher {
             };
             runs.push((function, run));
         }
-        runs
     }
 
     /// Sends placed tasks, each function's body before its first task, in batches that fit a frame.
