@@ -106,7 +106,9 @@ impl Dispatcher {
             (op, reply) => self.on_lease_reply(now, &op, reply),
         }
         for key in about {
-            self.kick(key.task);
+            if self.wants.take_held_back(key.task) {
+                self.kick(key.task);
+            }
         }
     }
 
@@ -138,6 +140,7 @@ impl Dispatcher {
             }
             let Belief { place, suspect, .. } = entry.remove();
             self.wants.remove(*key, &place);
+            self.wants.decide(*key, false);
             if let Place::Committing { at: Some(at), .. } = place {
                 ended.entry(at).or_default().push((*key, suspect));
             }
@@ -215,6 +218,7 @@ impl Dispatcher {
         if adopted {
             belief.seat = adoption.session;
             belief.confirmed = true;
+            self.wants.decide(key, belief.is_undecided());
         }
         // Sessions count for each worker: two that list the same attempt may be in the same.
         let asked_for = matches!(
@@ -312,6 +316,7 @@ impl Dispatcher {
             return true;
         };
         if !self.busy.insert(key.task) {
+            self.wants.held_back.insert(key.task);
             return true;
         }
         let taken = batch(belief);

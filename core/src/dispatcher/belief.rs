@@ -67,6 +67,15 @@ impl Belief {
             noted: false,
         }
     }
+
+    /// Whether its task may be in the queue although a result or a worker of it is known here.
+    pub(super) fn is_undecided(&self) -> bool {
+        match self.place {
+            Place::Adopting(..) => true,
+            Place::Committing { .. } => !self.confirmed,
+            Place::Unplaced(_) | Place::At(..) | Place::Requeuing(..) => false,
+        }
+    }
 }
 
 impl Dispatcher {
@@ -89,6 +98,7 @@ impl Dispatcher {
         let belief = Belief::new(now, place, suspect);
         self.use_credit(key, belief.place.worker(), suspect);
         self.wants.add(key, &belief.place);
+        self.wants.decide(key, belief.is_undecided());
         let before = self.beliefs.insert(key, belief);
         debug_assert!(before.is_none(), "{key:?} is believed in already");
     }
@@ -101,6 +111,7 @@ impl Dispatcher {
         self.wants.remove(key, &belief.place);
         self.wants.add(key, &place);
         let before = std::mem::replace(&mut belief.place, place);
+        self.wants.decide(key, belief.is_undecided());
         let (after, suspect) = (belief.place.worker().cloned(), belief.suspect);
         // Also a worker's word can move it, before it has been placed.
         if matches!(before, Place::Unplaced(_)) {
@@ -118,6 +129,7 @@ impl Dispatcher {
         let belief = self.beliefs.remove(&key)?;
         self.free_credit(key, belief.place.worker(), belief.suspect);
         self.wants.remove(key, &belief.place);
+        self.wants.decide(key, false);
         Some(belief)
     }
 

@@ -9,7 +9,6 @@
 use std::collections::BTreeMap;
 
 use super::Dispatcher;
-use super::belief::Place;
 use super::timer::Timer;
 use crate::id::TaskId;
 use crate::store::Op;
@@ -252,25 +251,7 @@ impl Dispatcher {
 
     /// Tasks that may be in the queue although a result or a running attempt of them is known here.
     fn undecided(&self) -> Vec<TaskId> {
-        let undecided = |place: &Place, confirmed: bool| match place {
-            Place::Adopting(..) => true,
-            Place::Committing { .. } => !confirmed,
-            Place::Unplaced(_) | Place::At(..) | Place::Requeuing(..) => false,
-        };
-        let candidates = self
-            .wants
-            .commits
-            .iter()
-            .chain(&self.wants.adoptions)
-            .map(|key| key.task)
-            .chain(self.busy.iter().copied());
-        let mut tasks: Vec<_> = candidates
-            .filter(|task| {
-                self.attempts_of(*task)
-                    .any(|(_, belief)| undecided(&belief.place, belief.confirmed))
-            })
-            .collect();
-        tasks.sort_unstable();
+        let mut tasks: Vec<_> = self.wants.undecided.iter().map(|key| key.task).collect();
         tasks.dedup();
         tasks
     }

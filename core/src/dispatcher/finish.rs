@@ -23,6 +23,7 @@ impl Dispatcher {
                 Place::At(at, of) if at == worker && *of == session => {
                     self.wants.add(task, &place);
                     belief.place = place;
+                    self.wants.decide(task, belief.is_undecided());
                 }
                 _ => self.moved(task, place),
             }

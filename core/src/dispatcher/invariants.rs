@@ -55,6 +55,9 @@ impl Dispatcher {
                     "{key:?} is believed at {worker}, which does not list it"
                 ));
             }
+            if belief.is_undecided() != self.wants.undecided.contains(key) {
+                return Err(format!("claims are told wrongly of {key:?}"));
+            }
             let wants = match &belief.place {
                 Place::Unplaced(_) => {
                     unplaced += 1;
@@ -69,6 +72,15 @@ impl Dispatcher {
             if wants && !self.wants.contains(key) && !self.busy.contains(&key.task) {
                 return Err(format!("{key:?} wants an operation that nobody will send"));
             }
+        }
+        let undecided = self.wants.undecided.iter();
+        if let Some(gone) = undecided
+            .into_iter()
+            .find(|key| !self.beliefs.contains_key(key))
+        {
+            return Err(format!(
+                "claims are told of {gone:?}, which is not believed in"
+            ));
         }
         self.wants
             .check(|key| self.beliefs.get(key).map(|belief| belief.place.clone()))?;
