@@ -507,6 +507,9 @@ impl fmt::Display for Knobs {
             self.longest_task,
             self.trouble
         )?;
+        if self.claim_limit != CLAIM_LIMIT {
+            write!(f, ", claims of {}", self.claim_limit)?;
+        }
         let rates = [
             ("slow", self.slow_tasks),
             ("at-most-once", self.at_most_once),

@@ -8,8 +8,9 @@
 //!
 //! The hub thread is set up as `mpcsfaas dispatcher` sets itself up: one thread for the machine, its
 //! guard and its socket. Only its processor time is counted. Then a bare ROUTER of the `zeromq` crate
-//! on such a thread answers the same messages, as many and as large, and the two are compared.
-//! Both are repeated in turn, so that what else the machine does meets both.
+//! on such a thread answers the same messages, as many and as large, and once more the same bytes with
+//! a message for each task: what a dispatcher without batches would leave to its socket alone. All
+//! are repeated in turn, so that what else the machine does meets all.
 
 mod hub;
 mod stub;
