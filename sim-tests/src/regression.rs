@@ -91,6 +91,7 @@ flow = "push"
 latency = "1ms"
 timeout = "3s"
 queue_limit = 1000000
+claim_limit = 256
 salt = 0
 heal_at = "20s"
 

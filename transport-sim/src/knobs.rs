@@ -45,6 +45,8 @@ pub struct Knobs {
     pub latency: Duration,
     /// The most tasks that may be queued.
     pub queue_limit: u64,
+    /// The most tasks that a dispatcher claims in one request.
+    pub claim_limit: u32,
     /// How long faults happen; afterwards everything is healed.
     pub trouble: Duration,
     /// Tasks that the client submits.
@@ -80,6 +82,9 @@ pub enum Load {
     Skewed,
 }
 
+/// What a dispatcher claims in one request, if nobody says otherwise.
+const CLAIM_LIMIT: u32 = 256;
+
 /// After which silence somebody is declared dead.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -93,6 +98,7 @@ impl Knobs {
             flow: Flow::Push,
             latency: Duration::from_millis(1),
             queue_limit: 1_000_000,
+            claim_limit: CLAIM_LIMIT,
             trouble: Duration::from_secs(5),
             tasks: 50,
             load: Load::Even,
@@ -111,7 +117,13 @@ impl Knobs {
         let mut rng = Stream::new(seed, "knobs");
         match mode {
             Mode::Lite => Knobs::lite(&mut rng),
-            Mode::Swarm => Knobs::swarm(&mut rng),
+            Mode::Swarm => {
+                let mut knobs = Knobs::swarm(&mut rng);
+                // Small claims, so that several are under way with few tasks.
+                let mut rng = Stream::new(seed, "claims");
+                knobs.claim_limit = [CLAIM_LIMIT, CLAIM_LIMIT, 1, 2][rng.below(4)];
+                knobs
+            }
             Mode::Performance => Knobs::performance(),
             Mode::Large => Knobs::large(),
         }
@@ -341,6 +353,7 @@ impl Knobs {
             flow: self.flow,
             latency: self.latency,
             queue_limit: self.queue_limit,
+            claim_limit: self.claim_limit,
             timeout: PATIENCE,
         };
         let mut submits: Vec<Submit> = (0..self.tasks)
@@ -494,6 +507,9 @@ impl fmt::Display for Knobs {
             self.longest_task,
             self.trouble
         )?;
+        if self.claim_limit != CLAIM_LIMIT {
+            write!(f, ", claims of {}", self.claim_limit)?;
+        }
         let rates = [
             ("slow", self.slow_tasks),
             ("at-most-once", self.at_most_once),

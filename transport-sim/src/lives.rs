@@ -71,6 +71,7 @@ impl World {
         let incarnation = Incarnation { boot, epoch: 0 };
         let mut config = dispatcher::Config::new(incarnation, mode);
         config.timing = self.timing();
+        config.claim_limit = self.plan.shape.claim_limit;
         let bugged = Bugged::new(Dispatcher::new(config, local), self.tampers.dispatcher);
         self.begin(place, Process::Dispatcher(Box::new(bugged)));
         self.dispatchers[index].router = Some(Router::new(Flavor::ZeromqCrate));

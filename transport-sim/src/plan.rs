@@ -65,6 +65,8 @@ pub struct Shape {
     pub latency: Duration,
     /// The most tasks that may be queued.
     pub queue_limit: u64,
+    /// The most tasks that a dispatcher claims in one request.
+    pub claim_limit: u32,
     /// Declared dead after so long a silence.
     pub timeout: Duration,
 }

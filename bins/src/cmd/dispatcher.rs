@@ -188,8 +188,23 @@ impl Remote {
     /// # Errors
     /// It cannot be bound.
     pub async fn bind(config: Config, endpoint: &str, limits: Limits) -> Result<Remote, BindError> {
+        Remote::bind_with(config, endpoint, Some(limits)).await
+    }
+
+    /// The same, or without a guard: to measure what that costs.
+    ///
+    /// # Errors
+    /// It cannot be bound.
+    pub async fn bind_with(
+        config: Config,
+        endpoint: &str,
+        limits: Option<Limits>,
+    ) -> Result<Remote, BindError> {
         let inputs = mpsc::channel(INPUT_BACKLOG);
-        let router = tcp::bind(endpoint, limits, inputs.0.clone()).await?;
+        let router = match limits {
+            Some(limits) => tcp::bind(endpoint, limits, inputs.0.clone()).await?,
+            None => tcp::bind_bare(endpoint, inputs.0.clone()).await?,
+        };
         let mode = config.mode.as_str();
         tracing::info!(
             "dispatcher in {mode} mode; workers connect to {}",

@@ -1,10 +1,13 @@
 //! Requests to the store: batched, repeated until answered, one operation a task (R6a, R13).
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use super::belief::{Belief, Place};
 use super::timer::Timer;
 use super::{Dispatcher, Output};
 use crate::id::{Incarnation, Session, TaskId, WorkerKey};
-use crate::store::op::{Adoption, Commit, Reply, Requeue, Verdict};
+use crate::store::op::{Adoption, Claim, Commit, Reply, Requeue, Verdict};
 use crate::store::{Op, RequestId};
 use crate::time::Instant;
 use crate::timing::{BATCH_BYTES, BATCH_ITEMS};
@@ -26,21 +29,18 @@ enum Kind {
     Adopt,
 }
 
-/// Operations of each kind, gathered for one go.
-#[derive(Default)]
-struct Batches {
-    commits: Vec<(TaskRef, Commit)>,
-    commit_bytes: usize,
-    requeues: Vec<(TaskRef, Requeue)>,
-    adoptions: Vec<(TaskRef, Adoption)>,
+/// Operations of one kind, gathered for one go.
+struct Batch<T> {
+    about: Vec<TaskRef>,
+    items: Vec<T>,
+    bytes: usize,
 }
 
 impl Dispatcher {
-    /// Sends a request and keeps it until it is answered.
+    /// Sends a request and keeps it until it is answered. The tasks that it is about are busy already.
     pub(super) fn ask(&mut self, op: Op, about: Vec<TaskRef>) {
         let request = self.next_request;
         self.next_request += 1;
-        self.busy.extend(about.iter().map(|key| key.task));
         self.outputs.push_back(Output::Store {
             request,
             op: op.clone(),
@@ -59,7 +59,10 @@ impl Dispatcher {
     }
 
     pub(super) fn on_store_failed(&mut self, now: Instant, request: RequestId) {
-        if self.asked.contains_key(&request) {
+        if let Some(asked) = self.asked.get(&request) {
+            if asked.claim().is_some() {
+                self.queue.note_failure();
+            }
             self.timers
                 .set(Timer::Retry(request), now + self.config.store_retry);
         }
@@ -67,7 +70,7 @@ impl Dispatcher {
 
     pub(super) fn on_store_connected(&mut self, now: Instant) {
         self.store_up = true;
-        self.queue.ring();
+        self.queue.look();
         let outstanding: Vec<RequestId> = self.asked.keys().copied().collect();
         for request in outstanding {
             self.timers.cancel(&Timer::Retry(request));
@@ -79,6 +82,7 @@ impl Dispatcher {
     /// Nothing is claimed, workers keep what they hold, requests wait (R13).
     pub(super) fn on_store_disconnected(&mut self) {
         self.store_up = false;
+        self.queue.note_failure();
     }
 
     pub(super) fn on_reply(&mut self, now: Instant, request: RequestId, reply: Reply) {
@@ -102,58 +106,55 @@ impl Dispatcher {
             (op, reply) => self.on_lease_reply(now, &op, reply),
         }
         for key in about {
-            self.kick(key.task);
+            if self.wants.take_held_back(key.task) {
+                self.kick(key.task);
+            }
         }
     }
 
     /// An operation on a task has been answered: the next is chosen from what is believed now.
     fn kick(&mut self, task: TaskId) {
-        let attempts = self.beliefs.range(all_attempts(task));
-        for (key, belief) in attempts {
+        for (key, belief) in attempts_of(&self.beliefs, task) {
             self.wants.add(*key, &belief.place);
         }
     }
 
     /// All that is believed of a task's attempts.
     pub(super) fn attempts_of(&self, task: TaskId) -> impl Iterator<Item = (&TaskRef, &Belief)> {
-        self.beliefs.range(all_attempts(task))
+        attempts_of(&self.beliefs, task)
     }
 
     fn on_committed(&mut self, about: &[TaskRef], verdicts: &[Verdict]) {
-        let mut acks: Vec<(WorkerKey, Session, Vec<TaskRef>)> = Vec::new();
+        // For each worker at once: each change of a seat moves it in the index.
+        let mut ended: BTreeMap<(WorkerKey, Session), Vec<(TaskRef, bool)>> = BTreeMap::new();
         for (key, verdict) in about.iter().zip(verdicts) {
             match verdict {
                 Verdict::Ok => self.counters.committed += 1,
                 Verdict::Stale => self.counters.stale_commits += 1,
             }
-            let Some(Place::Committing { .. }) = self.beliefs.get(key).map(|b| &b.place) else {
+            let Entry::Occupied(entry) = self.beliefs.entry(*key) else {
                 continue;
             };
-            let Some(belief) = self.forget(*key) else {
+            if !matches!(entry.get().place, Place::Committing { .. }) {
                 continue;
-            };
-            if let Place::Committing {
-                at: Some((worker, session)),
-                ..
-            } = belief.place
-            {
-                match acks
-                    .iter_mut()
-                    .find(|(w, s, _)| *w == worker && *s == session)
-                {
-                    Some((_, _, keys)) => keys.push(*key),
-                    None => acks.push((worker, session, vec![*key])),
-                }
+            }
+            let Belief { place, suspect, .. } = entry.remove();
+            self.wants.remove(*key, &place);
+            self.wants.decide(*key, false);
+            if let Place::Committing { at: Some(at), .. } = place {
+                ended.entry(at).or_default().push((*key, suspect));
             }
         }
         // Stale results are acknowledged all the same: nobody wants them any more (R2).
-        for (worker, session, keys) in acks {
-            if self
-                .roster
-                .get(&worker)
-                .is_some_and(|seat| seat.session == session)
-            {
-                self.acknowledge(&worker, keys);
+        for ((worker, session), tasks) in ended {
+            let seated = self.roster.update(&worker, |seat| {
+                for (key, suspect) in &tasks {
+                    seat.release(key, *suspect);
+                }
+                seat.session
+            });
+            if seated == Some(session) {
+                self.acknowledge(&worker, tasks.into_iter().map(|(key, _)| key).collect());
             }
         }
     }
@@ -217,6 +218,7 @@ impl Dispatcher {
         if adopted {
             belief.seat = adoption.session;
             belief.confirmed = true;
+            self.wants.decide(key, belief.is_undecided());
         }
         // Sessions count for each worker: two that list the same attempt may be in the same.
         let asked_for = matches!(
@@ -249,83 +251,92 @@ impl Dispatcher {
         if !self.store_up {
             return;
         }
-        let mut batches = Batches::default();
-        if !self.wants.commits.is_empty() && self.has_room(Kind::Commit) {
-            while let Some(key) = self.wants.commits.pop_first() {
-                if !self.take(key, |belief| batches.commit(key, belief)) {
-                    self.wants.commits.insert(key);
-                    break;
-                }
-            }
-        }
-        if !self.wants.requeues.is_empty() && self.has_room(Kind::Requeue) {
-            let owner = self.incarnation;
-            while let Some(key) = self.wants.requeues.pop_first() {
-                if !self.take(key, |belief| batches.requeue(key, belief, owner)) {
-                    self.wants.requeues.insert(key);
-                    break;
-                }
-            }
-        }
-        let adopts = self.lease.is_open() && !self.wants.adoptions.is_empty();
-        if adopts && self.has_room(Kind::Adopt) {
-            while let Some(key) = self.wants.adoptions.pop_first() {
-                if !self.take(key, |belief| batches.adopt(key, belief)) {
-                    self.wants.adoptions.insert(key);
-                    break;
-                }
-            }
-        }
-        self.send_batches(batches);
+        while self.has_room(Kind::Requeue, self.wants.requeues.len()) && self.send_requeues() {}
+        let adopts = self.lease.is_open();
+        while adopts
+            && self.has_room(Kind::Adopt, self.wants.adoptions.len())
+            && self.send_adoptions()
+        {}
+        while self.has_room(Kind::Commit, self.wants.commits.len()) && self.send_commits() {}
     }
 
-    fn has_room(&self, kind: Kind) -> bool {
+    /// Whether those that wait are to be sent now. While a batch is on its way, only a full one
+    /// follows: what comes meanwhile goes together, unless it is so much that the store has not
+    /// enough to do.
+    fn has_room(&self, kind: Kind, waiting: usize) -> bool {
+        if waiting == 0 {
+            return false;
+        }
         let same = |asked: &&Asked| Kind::of(&asked.op) == Some(kind);
-        self.asked.values().filter(same).count() < self.config.batches_in_flight
+        match self.asked.values().filter(same).count() {
+            0 => true,
+            under_way => waiting >= BATCH_ITEMS && under_way < self.config.batches_in_flight,
+        }
+    }
+
+    fn send_requeues(&mut self) -> bool {
+        let owner = self.incarnation;
+        let mut batch = Batch::default();
+        while let Some(key) = self.wants.requeues.pop_first() {
+            if !self.take(key, |belief| batch.requeue(key, belief, owner)) {
+                self.wants.requeues.insert(key);
+                break;
+            }
+        }
+        batch.ask(self, Op::Requeue)
+    }
+
+    fn send_adoptions(&mut self) -> bool {
+        let incarnation = self.incarnation;
+        let mut batch = Batch::default();
+        while let Some(key) = self.wants.adoptions.pop_first() {
+            if !self.take(key, |belief| batch.adopt(key, belief)) {
+                self.wants.adoptions.insert(key);
+                break;
+            }
+        }
+        batch.ask(self, |tasks| Op::Adopt { incarnation, tasks })
+    }
+
+    fn send_commits(&mut self) -> bool {
+        let mut batch = Batch::default();
+        while let Some(key) = self.wants.commits.pop_first() {
+            if !self.take(key, |belief| batch.commit(key, belief)) {
+                self.wants.commits.insert(key);
+                break;
+            }
+        }
+        batch.ask(self, Op::Commit)
     }
 
     /// Takes an attempt's operation into a batch, unless another on its task is under way. Says
     /// whether there was room.
     fn take(&mut self, key: TaskRef, batch: impl FnOnce(&mut Belief) -> bool) -> bool {
-        if self.busy.contains(&key.task) {
-            return true;
-        }
         let Some(belief) = self.beliefs.get_mut(&key) else {
             return true;
         };
+        if !self.busy.insert(key.task) {
+            self.wants.held_back.insert(key.task);
+            return true;
+        }
         let taken = batch(belief);
-        if taken {
-            self.busy.insert(key.task);
+        if !taken {
+            self.busy.remove(&key.task);
         }
         taken
     }
-
-    fn send_batches(&mut self, batches: Batches) {
-        if !batches.requeues.is_empty() {
-            let (about, items) = batches.requeues.into_iter().unzip();
-            self.ask(Op::Requeue(items), about);
-        }
-        if !batches.adoptions.is_empty() {
-            let (about, tasks) = batches.adoptions.into_iter().unzip();
-            self.ask(
-                Op::Adopt {
-                    incarnation: self.incarnation,
-                    tasks,
-                },
-                about,
-            );
-        }
-        if !batches.commits.is_empty() {
-            let (about, items) = batches.commits.into_iter().unzip();
-            self.ask(Op::Commit(items), about);
-        }
-    }
 }
 
-/// All attempts of a task, as a range of keys.
-fn all_attempts(task: TaskId) -> std::ops::RangeInclusive<TaskRef> {
-    let attempt = |attempt| TaskRef { task, attempt };
-    attempt(0)..=attempt(u32::MAX)
+/// All that is believed of a task's attempts.
+fn attempts_of(
+    beliefs: &BTreeMap<TaskRef, Belief>,
+    task: TaskId,
+) -> impl Iterator<Item = (&TaskRef, &Belief)> {
+    let first = TaskRef { task, attempt: 0 };
+    // To search for the end as well would take as long again.
+    beliefs
+        .range(first..)
+        .take_while(move |(key, _)| key.task == task)
 }
 
 impl Kind {
@@ -339,75 +350,101 @@ impl Kind {
     }
 }
 
-impl Batches {
+impl<T> Default for Batch<T> {
+    fn default() -> Batch<T> {
+        Batch {
+            about: Vec::new(),
+            items: Vec::new(),
+            bytes: 0,
+        }
+    }
+}
+
+impl<T> Batch<T> {
+    /// Whether so many bytes more are too many. One item always fits.
+    fn is_full(&self, bytes: usize) -> bool {
+        let full = self.items.len() >= BATCH_ITEMS || self.bytes + bytes > BATCH_BYTES;
+        full && !self.items.is_empty()
+    }
+
+    fn push(&mut self, key: TaskRef, item: T, bytes: usize) {
+        self.about.push(key);
+        self.items.push(item);
+        self.bytes += bytes;
+    }
+
+    /// Asks for what was gathered. Says whether that is anything.
+    fn ask(self, dispatcher: &mut Dispatcher, op: impl FnOnce(Vec<T>) -> Op) -> bool {
+        if self.items.is_empty() {
+            return false;
+        }
+        dispatcher.ask(op(self.items), self.about);
+        true
+    }
+}
+
+impl Batch<Commit> {
     fn commit(&mut self, key: TaskRef, belief: &Belief) -> bool {
         let Place::Committing { at, outcome } = &belief.place else {
             return false;
         };
         let bytes = outcome.size();
-        let full = self.commits.len() >= BATCH_ITEMS || self.commit_bytes + bytes > BATCH_BYTES;
-        if full && !self.commits.is_empty() {
+        if self.is_full(bytes) {
             return false;
         }
-        self.commit_bytes += bytes;
-        let worker = at.as_ref().map(|(worker, _)| worker.clone());
         let TaskRef { task, attempt } = key;
-        let outcome = outcome.clone();
-        self.commits.push((
-            key,
-            Commit {
-                task,
-                attempt,
-                worker,
-                outcome,
-            },
-        ));
+        let commit = Commit {
+            task,
+            attempt,
+            worker: at.as_ref().map(|(worker, _)| worker.clone()),
+            outcome: outcome.clone(),
+        };
+        self.push(key, commit, bytes);
         true
     }
+}
 
+impl Batch<Requeue> {
     fn requeue(&mut self, key: TaskRef, belief: &mut Belief, owner: Incarnation) -> bool {
         let Place::Requeuing(reason, worker) = &belief.place else {
             return false;
         };
-        if self.requeues.len() >= BATCH_ITEMS {
+        if self.is_full(0) {
             return false;
         }
         // From here on it may be QUEUED, whatever the answer will say.
         belief.confirmed = false;
         let (seat, reason, worker) = (belief.seat, *reason, worker.clone());
         let TaskRef { task, attempt } = key;
-        self.requeues.push((
-            key,
-            Requeue {
-                task,
-                attempt,
-                owner,
-                seat,
-                worker,
-                reason,
-            },
-        ));
+        let requeue = Requeue {
+            task,
+            attempt,
+            owner,
+            seat,
+            worker,
+            reason,
+        };
+        self.push(key, requeue, 0);
         true
     }
+}
 
+impl Batch<Adoption> {
     fn adopt(&mut self, key: TaskRef, belief: &Belief) -> bool {
         let Place::Adopting(worker, session) = &belief.place else {
             return false;
         };
-        if self.adoptions.len() >= BATCH_ITEMS {
+        if self.is_full(0) {
             return false;
         }
         let TaskRef { task, attempt } = key;
-        let (session, worker) = (*session, worker.clone());
-        self.adoptions.push((
-            key,
-            Adoption {
-                task,
-                attempt,
-                session,
-                worker,
-            },
-        ));
+        let adoption = Adoption {
+            task,
+            attempt,
+            session: *session,
+            worker: worker.clone(),
+        };
+        self.push(key, adoption, 0);
         true
     }
 }
@@ -416,6 +453,14 @@ impl Asked {
     /// Whether this is what was asked.
     pub(super) fn is(&self, op: &Op) -> bool {
         self.op == *op
+    }
+
+    /// The claim, if it is one.
+    pub(super) fn claim(&self) -> Option<&Claim> {
+        match &self.op {
+            Op::Claim(claim) => Some(claim),
+            _ => None,
+        }
     }
 
     /// The tasks it is about.

@@ -1,5 +1,7 @@
 //! What the dispatcher believes of a task, and what it wants of the store next.
 
+use std::collections::btree_map::Entry;
+
 use super::Dispatcher;
 use crate::id::{Session, WorkerKey};
 use crate::store::op::{Claimed, EndReason};
@@ -54,19 +56,49 @@ impl Place {
     }
 }
 
-impl Dispatcher {
-    /// Begins to believe in an attempt.
-    pub(super) fn believe(&mut self, now: Instant, key: TaskRef, place: Place, suspect: bool) {
-        let belief = Belief {
+impl Belief {
+    fn new(now: Instant, place: Place, suspect: bool) -> Belief {
+        Belief {
             place,
             seat: 0,
             suspect,
             confirmed: false,
             since: now,
             noted: false,
+        }
+    }
+
+    /// Whether its task may be in the queue although a result or a worker of it is known here.
+    pub(super) fn is_undecided(&self) -> bool {
+        match self.place {
+            Place::Adopting(..) => true,
+            Place::Committing { .. } => !self.confirmed,
+            Place::Unplaced(_) | Place::At(..) | Place::Requeuing(..) => false,
+        }
+    }
+}
+
+impl Dispatcher {
+    /// Begins to believe in an attempt that has been claimed. Says whether it is new.
+    pub(super) fn believe_claimed(&mut self, now: Instant, key: TaskRef, task: Claimed) -> bool {
+        let Entry::Vacant(vacant) = self.beliefs.entry(key) else {
+            return false;
         };
+        let suspect = task.losses > 0;
+        vacant.insert(Belief {
+            confirmed: true,
+            ..Belief::new(now, Place::Unplaced(task), suspect)
+        });
+        self.queue.unplaced += 1;
+        true
+    }
+
+    /// Begins to believe in an attempt.
+    pub(super) fn believe(&mut self, now: Instant, key: TaskRef, place: Place, suspect: bool) {
+        let belief = Belief::new(now, place, suspect);
         self.use_credit(key, belief.place.worker(), suspect);
         self.wants.add(key, &belief.place);
+        self.wants.decide(key, belief.is_undecided());
         let before = self.beliefs.insert(key, belief);
         debug_assert!(before.is_none(), "{key:?} is believed in already");
     }
@@ -79,6 +111,7 @@ impl Dispatcher {
         self.wants.remove(key, &belief.place);
         self.wants.add(key, &place);
         let before = std::mem::replace(&mut belief.place, place);
+        self.wants.decide(key, belief.is_undecided());
         let (after, suspect) = (belief.place.worker().cloned(), belief.suspect);
         // Also a worker's word can move it, before it has been placed.
         if matches!(before, Place::Unplaced(_)) {
@@ -96,24 +129,18 @@ impl Dispatcher {
         let belief = self.beliefs.remove(&key)?;
         self.free_credit(key, belief.place.worker(), belief.suspect);
         self.wants.remove(key, &belief.place);
+        self.wants.decide(key, false);
         Some(belief)
     }
 
     fn use_credit(&mut self, key: TaskRef, worker: Option<&WorkerKey>, suspect: bool) {
         let Some(worker) = worker else { return };
-        self.roster.update(worker, |seat| {
-            if seat.tasks.insert(key) && suspect {
-                seat.suspects += 1;
-            }
-        });
+        self.roster.update(worker, |seat| seat.hold(key, suspect));
     }
 
     fn free_credit(&mut self, key: TaskRef, worker: Option<&WorkerKey>, suspect: bool) {
         let Some(worker) = worker else { return };
-        self.roster.update(worker, |seat| {
-            if seat.tasks.remove(&key) && suspect {
-                seat.suspects -= 1;
-            }
-        });
+        self.roster
+            .update(worker, |seat| seat.release(&key, suspect));
     }
 }

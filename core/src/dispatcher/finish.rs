@@ -13,9 +13,19 @@ impl Dispatcher {
         };
         for Finished { task, outcome } in results {
             // Not believed: this session has just been told to drop it, and will (R2).
-            if self.beliefs.contains_key(&task) {
-                let at = Some((worker.clone(), session));
-                self.moved(task, Place::Committing { at, outcome });
+            let Some(belief) = self.beliefs.get_mut(&task) else {
+                continue;
+            };
+            let at = Some((worker.clone(), session));
+            let place = Place::Committing { at, outcome };
+            match &belief.place {
+                // As it should be, and it goes on using the same credit.
+                Place::At(at, of) if at == worker && *of == session => {
+                    self.wants.add(task, &place);
+                    belief.place = place;
+                    self.wants.decide(task, belief.is_undecided());
+                }
+                _ => self.moved(task, place),
             }
         }
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::Incarnation;
 use crate::store::RequestId;
-use crate::store::op::{Mode, Reply};
+use crate::store::op::{CLAIMS_KEPT, Mode, Reply};
 use crate::timing::Timing;
 use crate::wire::json;
 use crate::wire::message::FromWorker;
@@ -90,7 +90,10 @@ pub struct Config {
     pub store_retry: Duration,
     /// At most so many tasks a claim.
     pub claim_limit: u32,
-    /// At most so many commits, requeues or adoptions wait for their answers in one go each.
+    /// At most so many claims wait for their answers, and no more than the store keeps answers (R1).
+    pub claims_in_flight: u64,
+    /// At most so many batches of commits, of requeues and of adoptions wait for their answers. Beyond
+    /// one, all are full.
     pub batches_in_flight: usize,
     /// How many tasks a worker of the original may hold (R15).
     pub json_credit: u32,
@@ -117,7 +120,8 @@ impl Config {
             poll: Duration::from_millis(500),
             store_retry: Duration::from_millis(200),
             claim_limit: 256,
-            batches_in_flight: 1,
+            claims_in_flight: CLAIMS_KEPT,
+            batches_in_flight: 32,
             json_credit: 4,
             json_patience: Duration::from_millis(200),
             worker_limit: 10_000,

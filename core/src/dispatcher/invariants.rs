@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Dispatcher;
 use super::belief::Place;
 use super::roster::SeatState;
+use super::timer::Timer;
 use crate::id::WorkerKey;
 
 impl Dispatcher {
@@ -54,6 +55,9 @@ impl Dispatcher {
                     "{key:?} is believed at {worker}, which does not list it"
                 ));
             }
+            if belief.is_undecided() != self.wants.undecided.contains(key) {
+                return Err(format!("claims are told wrongly of {key:?}"));
+            }
             let wants = match &belief.place {
                 Place::Unplaced(_) => {
                     unplaced += 1;
@@ -68,6 +72,15 @@ impl Dispatcher {
             if wants && !self.wants.contains(key) && !self.busy.contains(&key.task) {
                 return Err(format!("{key:?} wants an operation that nobody will send"));
             }
+        }
+        let undecided = self.wants.undecided.iter();
+        if let Some(gone) = undecided
+            .into_iter()
+            .find(|key| !self.beliefs.contains_key(key))
+        {
+            return Err(format!(
+                "claims are told of {gone:?}, which is not believed in"
+            ));
         }
         self.wants
             .check(|key| self.beliefs.get(key).map(|belief| belief.place.clone()))?;
@@ -98,9 +111,18 @@ impl Dispatcher {
                 }
             }
         }
-        match busy == self.busy {
+        if busy != self.busy {
+            return Err("busy tasks and unanswered requests disagree".to_owned());
+        }
+        if self.queue.polls() != self.timers.is_set(&Timer::Poll) {
+            return Err("the queue is polled without a timer, or the other way round".to_owned());
+        }
+        let claims = self.asked.values().filter_map(|asked| asked.claim());
+        let mine = claims.filter(|claim| claim.incarnation == self.incarnation);
+        let numbers: BTreeSet<u64> = mine.map(|claim| claim.number).collect();
+        match numbers == self.queue.under_way().collect() {
             true => Ok(()),
-            false => Err("busy tasks and unanswered requests disagree".to_owned()),
+            false => Err("claims under way and unanswered requests disagree".to_owned()),
         }
     }
 }

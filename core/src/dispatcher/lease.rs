@@ -120,7 +120,7 @@ impl Dispatcher {
         match (op, reply) {
             (Op::OpenLease { incarnation }, Reply::Done) if *incarnation == self.incarnation => {
                 self.lease.open = true;
-                self.queue.ring();
+                self.queue.look();
             }
             (Op::OpenLease { incarnation }, Reply::LeaseGone)
                 if *incarnation == self.incarnation =>
@@ -236,7 +236,7 @@ impl Dispatcher {
     /// The safety net: what the store says is this incarnation's, but is not known here twice in
     /// a row, goes back. Once is no evidence: a claim's answer may be on its way.
     fn account(&mut self, now: Instant, owned: Vec<Owned>) {
-        let under_way = self.queue.expected > 0;
+        let oldest = self.queue.oldest_under_way();
         let before = std::mem::take(&mut self.unaccounted);
         for Owned {
             task,
@@ -249,14 +249,14 @@ impl Dispatcher {
                 continue;
             }
             match before.get(&key) {
-                Some(number) if !under_way || *number < self.queue.number => {
+                Some(number) if oldest.is_none_or(|oldest| *number < oldest) => {
                     self.unbelieved(now, key, seat);
                 }
                 Some(number) => {
                     self.unaccounted.insert(key, *number);
                 }
                 None => {
-                    self.unaccounted.insert(key, self.queue.number);
+                    self.unaccounted.insert(key, self.queue.last_number());
                 }
             }
         }

@@ -142,7 +142,7 @@ impl Dispatcher {
             seat.free() > 0
         });
         if room == Some(true) && self.store_up && !self.is_draining() {
-            self.queue.ring();
+            self.queue.look();
             let until = now + self.config.json_patience;
             self.timers.set(Timer::LegacyAnswer(worker.clone()), until);
         } else {

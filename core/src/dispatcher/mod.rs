@@ -14,11 +14,12 @@
 //!
 //! Reading order: [`input`], [`output`], this file (fields and dispatch only), `belief` (what is
 //! known of a task), `wants` (what it needs of the store), `roster` (the workers), `hello` (sessions and adoption), `finish` (results and
-//! hand-backs), `placement` (claims and runs), `ask` (requests to the store), `lease`, `legacy`
+//! hand-backs), `claims`, `placement` (runs), `ask` (requests to the store), `lease`, `legacy`
 //! (the original's workers), `drain`, `timer`, `invariants`.
 
 mod ask;
 mod belief;
+mod claims;
 mod drain;
 mod finish;
 mod hello;
@@ -39,11 +40,11 @@ use std::sync::Arc;
 
 use self::ask::Asked;
 use self::belief::Belief;
+use self::claims::Queue;
 use self::drain::Leaving;
 pub use self::input::{Config, Input, Peer};
 use self::lease::Lease;
 pub use self::output::Output;
-use self::placement::Queue;
 use self::roster::Roster;
 use self::timer::{Timer, Timers};
 use self::wants::Wants;

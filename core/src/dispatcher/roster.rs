@@ -57,6 +57,20 @@ impl Seat {
         matches!(self.state, SeatState::Dead(_))
     }
 
+    /// A task uses its credit.
+    pub(super) fn hold(&mut self, key: TaskRef, suspect: bool) {
+        if self.tasks.insert(key) && suspect {
+            self.suspects += 1;
+        }
+    }
+
+    /// A task no longer does.
+    pub(super) fn release(&mut self, key: &TaskRef, suspect: bool) {
+        if self.tasks.remove(key) && suspect {
+            self.suspects -= 1;
+        }
+    }
+
     /// How many more tasks it would take now.
     pub(super) fn free(&self) -> u32 {
         let open = self.state == SeatState::Live && !self.draining;
@@ -80,6 +94,16 @@ impl Seat {
         self.processes.saturating_sub(self.tasks.len() as u32)
     }
 
+    /// How many tasks it is given at a time from a long queue: what its idle processes can begin with, or
+    /// a few ahead. The others get theirs at once as well.
+    pub(super) fn at_a_time(&self) -> usize {
+        let most = match self.idle() {
+            0 => AHEAD_AT_A_TIME,
+            idle => idle,
+        };
+        most.min(self.free()) as usize
+    }
+
     /// Whether it will soon have nothing to do: at most half of what it would hold ahead is there.
     fn is_hungry(&self) -> bool {
         let ahead = self.credit.saturating_sub(self.processes);
@@ -93,6 +117,7 @@ impl Seat {
             rank: self.rank(),
             clean: self.suspects == 0,
             hungry: self.is_hungry(),
+            asks: self.flow == Flow::Pull,
         }
     }
 
@@ -109,6 +134,7 @@ struct Place {
     rank: (std::cmp::Reverse<u32>, u64),
     clean: bool,
     hungry: bool,
+    asks: bool,
 }
 
 /// A free worker in the index.
@@ -133,7 +159,12 @@ struct Index {
     clean: u32,
     /// Workers with free credit that will soon have nothing to do.
     hungry: u32,
+    /// Workers with free credit that have asked for tasks.
+    asking: u32,
 }
+
+/// So many tasks of a long queue are given at a time to a worker whose processes are all busy.
+const AHEAD_AT_A_TIME: u32 = 8;
 
 /// How many of the best free workers are asked whether they know the function.
 const AFFINITY_WINDOW: usize = 8;
@@ -173,6 +204,11 @@ impl Roster {
     /// Whether any worker will soon have nothing to do.
     pub(super) fn is_hungry(&self) -> bool {
         self.index.hungry > 0
+    }
+
+    /// Whether any worker with free credit has asked for tasks.
+    pub(super) fn has_questions(&self) -> bool {
+        self.index.asking > 0
     }
 
     /// Puts a worker in its place, or another session of it.
@@ -271,6 +307,7 @@ impl Index {
             self.total += u64::from(place.free);
             self.clean += u32::from(place.clean);
             self.hungry += u32::from(place.hungry);
+            self.asking += u32::from(place.asks);
         }
     }
 
@@ -281,6 +318,7 @@ impl Index {
             self.total -= u64::from(place.free);
             self.clean -= u32::from(place.clean);
             self.hungry -= u32::from(place.hungry);
+            self.asking -= u32::from(place.asks);
         }
     }
 }

@@ -45,18 +45,16 @@ impl Timers {
         self.at.insert(timer, at);
     }
 
-    /// Sets a timer unless it is set already.
-    pub(super) fn set_if_idle(&mut self, timer: Timer, at: Instant) {
-        if !self.at.contains_key(&timer) {
-            self.set(timer, at);
-        }
-    }
-
     /// Sets a timer unless it is set to an earlier time already.
     pub(super) fn set_earlier(&mut self, timer: Timer, at: Instant) {
         if self.at.get(&timer).is_none_or(|set| at < *set) {
             self.set(timer, at);
         }
+    }
+
+    /// Whether it is set to any time.
+    pub(super) fn is_set(&self, timer: &Timer) -> bool {
+        self.at.contains_key(timer)
     }
 
     pub(super) fn cancel(&mut self, timer: &Timer) {
@@ -86,7 +84,7 @@ impl Dispatcher {
             Timer::Silence(worker) => self.on_silence(now, worker),
             Timer::End(worker) => self.on_end(now, worker),
             Timer::Renew => self.renew(now),
-            Timer::Poll => self.queue.ring(),
+            Timer::Poll => self.queue.poll(),
             Timer::Retry(request) => self.repeat(request),
             Timer::LegacyAnswer(worker) => self.answer_no_task(&worker),
             Timer::Drain => self.on_drain_deadline(now),

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::belief::Place;
+use crate::id::TaskId;
 use crate::wire::message::TaskRef;
 
 /// What waits for its turn. An attempt is in at most one of the lines.
@@ -12,6 +13,11 @@ pub(super) struct Wants {
     pub(super) commits: BTreeSet<TaskRef>,
     pub(super) requeues: BTreeSet<TaskRef>,
     pub(super) adoptions: BTreeSet<TaskRef>,
+    /// Those whose turn came while another operation on their task was under way.
+    pub(super) held_back: BTreeSet<TaskId>,
+    /// Attempts whose task may be in the queue although a result or a worker of theirs is known
+    /// here: no claim is to take it (R1).
+    pub(super) undecided: BTreeSet<TaskRef>,
 }
 
 impl Wants {
@@ -29,6 +35,20 @@ impl Wants {
         }
     }
 
+    /// Whether an attempt is undecided now. Hardly any is.
+    pub(super) fn decide(&mut self, key: TaskRef, undecided: bool) {
+        if undecided {
+            self.undecided.insert(key);
+        } else if !self.undecided.is_empty() {
+            self.undecided.remove(&key);
+        }
+    }
+
+    /// An operation on a task has been answered. Says whether something waits for that.
+    pub(super) fn take_held_back(&mut self, task: TaskId) -> bool {
+        !self.held_back.is_empty() && self.held_back.remove(&task)
+    }
+
     pub(super) fn contains(&self, key: &TaskRef) -> bool {
         let lines = [&self.commits, &self.requeues, &self.adoptions];
         lines.iter().any(|line| line.contains(key))
@@ -43,7 +63,10 @@ impl Wants {
                 again.add(*key, &place);
             }
         }
-        match again == *self {
+        let same = again.commits == self.commits
+            && again.requeues == self.requeues
+            && again.adoptions == self.adoptions;
+        match same {
             true => Ok(()),
             false => Err("an attempt stands in the wrong line for the store".to_owned()),
         }

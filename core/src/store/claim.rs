@@ -18,10 +18,8 @@ impl Store {
             return Reply::LeaseGone;
         };
         if claim.number <= lease.claim_number {
-            let answer = match claim.number == lease.claim_number {
-                true => lease.claim_answer.clone(),
-                false => Vec::new(),
-            };
+            let answer = lease.claim_answers.get(&claim.number).cloned();
+            let answer = answer.unwrap_or_default();
             return Reply::Claimed(self.still_owned(claim.incarnation, &answer));
         }
         let mut claimed = Vec::new();
@@ -42,8 +40,8 @@ impl Store {
         }
         let claimed: Vec<Claimed> = claimed.into_iter().flatten().collect();
         if let Some(lease) = self.leases.get_mut(&claim.incarnation) {
-            lease.claim_number = claim.number;
-            lease.claim_answer = claimed.iter().map(|c| (c.task, c.attempt)).collect();
+            let answer = claimed.iter().map(|c| (c.task, c.attempt)).collect();
+            lease.keep_answer(claim.number, answer);
             self.changes.leases.insert(claim.incarnation);
         }
         self.tell_ended(failed);

@@ -1,5 +1,7 @@
 //! Leases: open, renew, reap, release (R4).
 
+use std::collections::BTreeMap;
+
 use super::op::{CLOSED_MEMORY, EndReason, Owned, Placement, REAP_BATCH, Reply, Report};
 use super::{Lease, Store};
 use crate::id::{Incarnation, TaskId};
@@ -19,7 +21,7 @@ impl Store {
             let lease = Lease {
                 expires_at,
                 claim_number: 0,
-                claim_answer: Vec::new(),
+                claim_answers: BTreeMap::new(),
                 report: None,
             };
             self.leases.insert(incarnation, lease);

@@ -222,13 +222,14 @@ impl Store {
 
     fn submit(&mut self, now: WallTime, batch: Vec<Submission>) -> Reply {
         let mut verdicts = Vec::with_capacity(batch.len());
-        let was_empty = self.ready.is_empty();
+        let before = bells(self.ready.len());
         for submission in batch {
             verdicts.push(self.submit_one(now, submission));
         }
-        // Whoever has credit and found nothing is told that there is something now. Whoever gets
-        // credit while there is something looks by itself.
-        if was_empty && !self.ready.is_empty() {
+        // Whoever has credit and found nothing is told that there is something now, and again
+        // when there is more than one claim brings. Whoever gets credit while there is something
+        // looks by itself.
+        for _ in before..bells(self.ready.len()) {
             self.notices.push_back(Notice::Queued);
         }
         Reply::Submitted(verdicts)
@@ -342,4 +343,9 @@ impl Store {
         self.expiry.insert((now + self.config.retention, task));
         self.changes.tasks.insert(task);
     }
+}
+
+/// How often the doorbell has rung when so many tasks have come to wait.
+fn bells(waiting: usize) -> usize {
+    waiting.div_ceil(op::BELL_EVERY)
 }

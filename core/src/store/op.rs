@@ -84,6 +84,13 @@ pub enum Op {
     Expire,
 }
 
+/// The answers to the last so many claims of an incarnation are kept: no more of them are under way
+/// at once (R1).
+pub const CLAIMS_KEPT: u64 = 32;
+
+/// Whenever so many more tasks wait, the doorbell rings again: there is a reason for one more claim.
+pub const BELL_EVERY: usize = 256;
+
 /// At most so many tasks are given back by one [`Op::Reap`].
 pub const REAP_BATCH: usize = 1_000;
 
@@ -120,7 +127,8 @@ pub enum Submitted {
 pub struct Claim {
     /// Who will own the tasks.
     pub incarnation: Incarnation,
-    /// Grows by one with each new claim of this incarnation; a repeat carries the same (R1).
+    /// Grows by one with each new claim of this incarnation; a repeat carries the same (R1). It is less
+    /// than [`CLAIMS_KEPT`] above the smallest that has not been answered.
     pub number: u64,
     /// At most so many tasks.
     pub max: u32,

@@ -1,9 +1,11 @@
 //! What the store keeps of a task and of a lease.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::op::{Holder, PAST_LIMIT, PastAttempt, Report, Submission, TaskState};
+use super::op::{CLAIMS_KEPT, Holder, PAST_LIMIT, PastAttempt, Report, Submission, TaskState};
 use crate::id::{Attempt, FunctionId, Session, TaskId};
 use crate::task::{FailureKind, Options, Outcome, Status};
 use crate::time::WallTime;
@@ -98,13 +100,23 @@ pub struct Lease {
     pub expires_at: WallTime,
     /// The number of the last claim, 0 before the first.
     pub claim_number: u64,
-    /// What the last claim answered (R1).
-    pub claim_answer: Vec<(TaskId, Attempt)>,
+    /// What was answered to the last claims, by their numbers: of those whose numbers differ by a
+    /// multiple of [`CLAIMS_KEPT`] only the last (R1).
+    pub claim_answers: BTreeMap<u64, Vec<(TaskId, Attempt)>>,
     /// What the dispatcher reported last.
     pub report: Option<Report>,
 }
 
 impl Lease {
+    /// Keeps what was answered to a new claim, and forgets what is too old to be asked for again.
+    pub(super) fn keep_answer(&mut self, number: u64, answer: Vec<(TaskId, Attempt)>) {
+        self.claim_number = number;
+        let place = number % CLAIMS_KEPT;
+        self.claim_answers
+            .retain(|kept, _| kept % CLAIMS_KEPT != place);
+        self.claim_answers.insert(number, answer);
+    }
+
     /// Whether it is live at `now`. A lease ends *at* its expiry.
     pub fn is_live(&self, now: WallTime) -> bool {
         now < self.expires_at

@@ -156,11 +156,60 @@ fn a_repeated_claim_gets_the_same_answer_less_what_moved_on() {
     assert_eq!(env.claim_numbered(FIRST, 7, 2), [(a, 1), (b, 1)]);
     env.commit(a, 1);
     assert_eq!(env.claim_numbered(FIRST, 7, 2), [(b, 1)]);
-    assert_eq!(
-        env.claim_numbered(FIRST, 6, 2),
-        [],
-        "an older number gets nothing"
-    );
+}
+
+#[test]
+fn each_claim_under_way_is_repeated_by_itself() {
+    let mut env = TestEnv::new();
+    let tasks: Vec<_> = (1..=4).map(|task| env.submit(task)).collect();
+    let answers = [7, 8, 9, 10].into_iter().zip(&tasks);
+    for (number, task) in answers.clone().chain(answers.rev()) {
+        assert_eq!(env.claim_numbered(FIRST, number, 1), [(*task, 1)]);
+    }
+    env.commit(tasks[1], 1);
+    assert_eq!(env.claim_numbered(FIRST, 8, 1), []);
+}
+
+#[test]
+fn a_late_claim_with_a_smaller_number_takes_nothing() {
+    let mut env = TestEnv::new();
+    let (a, b) = (env.submit(1), env.submit(2));
+    assert_eq!(env.claim_numbered(FIRST, 8, 1), [(a, 1)]);
+    assert_eq!(env.claim_numbered(FIRST, 7, 1), [], "the later was first");
+    assert_eq!(env.status(b), Status::Queued);
+}
+
+#[test]
+fn an_answer_is_kept_as_long_as_it_may_be_asked_for() {
+    let mut env = TestEnv::new();
+    let tasks: Vec<_> = (0..=CLAIMS_KEPT)
+        .map(|n| env.submit(1 + u128::from(n)))
+        .collect();
+    for (number, task) in (1..=CLAIMS_KEPT).zip(&tasks) {
+        assert_eq!(env.claim_numbered(FIRST, number, 1), [(*task, 1)]);
+    }
+    assert_eq!(env.claim_numbered(FIRST, 1, 1), [(tasks[0], 1)]);
+    env.claim_numbered(FIRST, CLAIMS_KEPT + 1, 1);
+    assert_eq!(env.claim_numbered(FIRST, 1, 1), []);
+    assert_eq!(env.claim_numbered(FIRST, 2, 1), [(tasks[1], 1)]);
+    let lease = env.store.lease(FIRST).expect("it is live");
+    assert_eq!(lease.claim_answers.len() as u64, CLAIMS_KEPT);
+}
+
+#[test]
+fn the_doorbell_rings_again_for_each_claim_that_the_queue_has_grown_by() {
+    let mut env = TestEnv::new();
+    let mut rings = |tasks: std::ops::Range<u128>| {
+        for task in tasks {
+            env.submit(task);
+        }
+        std::iter::from_fn(|| env.store.poll_notice()).count()
+    };
+    let every = BELL_EVERY as u128;
+    assert_eq!(rings(0..1), 1);
+    assert_eq!(rings(1..every), 0, "one claim brings them all");
+    assert_eq!(rings(every..every + 1), 1);
+    assert_eq!(rings(every + 1..3 * every), 1);
 }
 
 #[test]

@@ -104,6 +104,7 @@ async fn dispatch(world: World, place: Place) {
     };
     let mut config = dispatcher::Config::new(Incarnation { boot, epoch: 0 }, mode);
     config.timing = timing(&world);
+    config.claim_limit = world.plan.shape.claim_limit;
     let handle = open_store(&world, place, Chain::of(&(salt, place, life, "jitter")));
     let (inputs_in, mut inputs) = mpsc::channel(INPUT_BACKLOG);
     if world.bug == Some(Bug::LostWakeup) {

@@ -21,7 +21,7 @@ impl TamperStore for AttemptNotRaised {
         let Op::Claim(claim) = &op else {
             return store.apply(now, op);
         };
-        let owner = claim.incarnation;
+        let (owner, number) = (claim.incarnation, claim.number);
         let lease = store.read().lease(owner);
         let repeated = lease.is_some_and(|lease| lease.claim_number >= claim.number);
         let mut reply = store.apply(now, op);
@@ -35,7 +35,7 @@ impl TamperStore for AttemptNotRaised {
             let answer: Vec<_> = tasks.iter().map(|c| (c.task, c.attempt)).collect();
             store.change_leases(|incarnation, lease| {
                 if incarnation == owner {
-                    lease.claim_answer.clone_from(&answer);
+                    lease.claim_answers.insert(number, answer.clone());
                 }
             });
         }

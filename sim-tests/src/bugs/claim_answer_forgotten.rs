@@ -13,7 +13,7 @@ pub(super) const BUG: Bug = Bug::of_stores(
     || Box::new(ClaimAnswerForgotten),
 );
 
-/// Forgets the number of the last claim.
+/// Forgets the number of each claim that is repeated, and what came after it.
 #[derive(Clone, Debug)]
 struct ClaimAnswerForgotten;
 
@@ -21,8 +21,8 @@ impl TamperStore for ClaimAnswerForgotten {
     fn apply(&mut self, store: &mut Tampered<'_>, now: WallTime, op: Op) -> Reply {
         if let Op::Claim(claim) = &op {
             store.change_leases(|owner, lease| {
-                if owner == claim.incarnation && lease.claim_number == claim.number {
-                    lease.claim_number -= 1;
+                if owner == claim.incarnation && lease.claim_answers.contains_key(&claim.number) {
+                    lease.claim_number = claim.number - 1;
                 }
             });
         }

@@ -30,6 +30,7 @@ mod half_a_hello;
 mod hand_back_charged;
 mod hand_back_ignored;
 mod identity_handed_over;
+mod last_answer_only;
 mod lease_loss_ignored;
 mod lease_off_by_one;
 mod losses_not_counted;
@@ -131,7 +132,7 @@ impl Bug {
 }
 
 /// All of them.
-pub const ALL: [Bug; 44] = [
+pub const ALL: [Bug; 45] = [
     commit_without_fence::BUG,
     goodbye_forgotten::BUG,
     lost_registration::BUG,
@@ -158,6 +159,7 @@ pub const ALL: [Bug; 44] = [
     hand_back_charged::BUG,
     hand_back_ignored::BUG,
     identity_handed_over::BUG,
+    last_answer_only::BUG,
     lease_loss_ignored::BUG,
     lease_off_by_one::BUG,
     losses_not_counted::BUG,

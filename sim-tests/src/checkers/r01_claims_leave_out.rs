@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mpcsfaas_core::id::{Incarnation, TaskId};
 use mpcsfaas_core::store::RequestId;
+use mpcsfaas_core::store::op::CLAIMS_KEPT;
 use mpcsfaas_core::task::Status;
 use mpcsfaas_core::wire::message::TaskRef;
 use mpcsfaas_transport_sim::history::{Ask, Row, Seen, What};
@@ -16,8 +17,9 @@ use super::each::Each;
 #[derive(Clone, Debug, Default)]
 pub(super) struct ClaimsLeaveOut {
     dispatchers: Each<Requests>,
-    /// The last claim of each owner: only that one is ever granted for the first time.
-    claims: BTreeMap<Incarnation, Claim>,
+    /// What was under way when a claim was first asked for, by owner and number: of as many claims
+    /// as may be under way at once.
+    claims: BTreeMap<Incarnation, BTreeMap<u64, BTreeSet<RequestId>>>,
     /// What the claim that is being carried out may not take.
     barred: Option<(Incarnation, BTreeSet<TaskId>)>,
     /// What workers gave back: nobody holds it, and it may be claimed although it was adopted.
@@ -34,13 +36,6 @@ struct Requests {
     under_way: BTreeMap<RequestId, Vec<TaskRef>>,
 }
 
-/// A claim, and what was under way when it was first asked for.
-#[derive(Clone, Debug)]
-struct Claim {
-    number: u64,
-    under_way: BTreeSet<RequestId>,
-}
-
 impl ClaimsLeaveOut {
     fn ask(&mut self, index: usize, request: RequestId, ask: &Ask) {
         let requests = self.dispatchers.of(index);
@@ -55,11 +50,12 @@ impl ClaimsLeaveOut {
                 requests.under_way.insert(request, ask.attempts().collect());
             }
             Ask::Claim { owner, number } => {
-                let last = self.claims.get(owner);
-                if last.is_none_or(|last| last.number < *number) {
-                    let under_way = requests.under_way.keys().copied().collect();
-                    let number = *number;
-                    self.claims.insert(*owner, Claim { number, under_way });
+                let claims = self.claims.entry(*owner).or_default();
+                let last = claims.keys().next_back();
+                if last.is_none_or(|last| last < number) {
+                    claims.insert(*number, requests.under_way.keys().copied().collect());
+                    // Nobody asks again for one that is so far behind.
+                    claims.retain(|kept, _| kept + CLAIMS_KEPT > *number);
                 }
             }
             _ => {}
@@ -70,11 +66,11 @@ impl ClaimsLeaveOut {
     fn serve(&mut self, index: usize, ask: &Ask) {
         self.barred = None;
         if let Ask::Claim { owner, number } = ask
-            && let Some(claim) = self.claims.get(owner)
-            && claim.number == *number
+            && let Some(claims) = self.claims.get(owner)
+            && let Some(then) = claims.get(number)
         {
             let now = &self.dispatchers.of(index).under_way;
-            let still = now.iter().filter(|(id, _)| claim.under_way.contains(id));
+            let still = now.iter().filter(|(id, _)| then.contains(id));
             let held = still
                 .flat_map(|(_, tasks)| tasks)
                 .filter(|task| !self.handed_back.contains(task));
@@ -143,7 +139,11 @@ mod tests {
     use crate::checkers::testing::*;
 
     fn claim() -> Ask {
-        let (owner, number) = (owner(1), 3);
+        numbered(3)
+    }
+
+    fn numbered(number: u64) -> Ask {
+        let owner = owner(1);
         Ask::Claim { owner, number }
     }
 
@@ -177,6 +177,22 @@ mod tests {
         let (by, tasks) = (W0, vec![attempt(7, 1)]);
         let history = committing().see(What::HandedBack { by, tasks });
         assert_eq!(judge(history.asked(2, claim())), Ok(1));
+    }
+
+    #[test]
+    fn each_of_several_claims_leaves_out_what_it_knew_of() {
+        let history = || committing().asked(2, claim()).asked(3, numbered(4));
+        assert_broken(judge(history()), &["committing"]);
+        let (by, request) = (D0, 1);
+        let told = history().see(What::Told { by, request });
+        assert_eq!(judge(told.asked(4, numbered(5))), Ok(1));
+    }
+
+    #[test]
+    fn an_older_claim_that_arrives_last_is_judged_by_what_it_knew() {
+        let history = committing().asked(2, claim()).asked(3, numbered(4));
+        let newer = history.served(numbered(4)).row(running(attempt(8, 1)));
+        assert_broken(judge(newer), &["committing"]);
     }
 
     #[test]

@@ -133,6 +133,7 @@ pub(crate) fn setting() -> Setting {
         flow: Flow::Push,
         latency: Duration::from_millis(1),
         queue_limit: 1_000,
+        claim_limit: 256,
         timeout: Duration::from_secs(3),
     };
     Setting::of(&Plan {

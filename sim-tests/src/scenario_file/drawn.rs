@@ -38,15 +38,17 @@ fn any_shape() -> impl Strategy<Value = Shape> {
     let dispatchers = prop::collection::vec(starts(), 1..4);
     let workers = prop::collection::vec(worker, 1..5);
     let flow = prop_oneof![Just(Flow::Push), Just(Flow::Pull)];
-    let numbers = (any::<u64>(), any::<u64>(), any_time(), any_time());
+    let limits = (any::<u64>(), 1..=u32::MAX);
+    let numbers = (any::<u64>(), limits, any_time(), any_time());
     (dispatchers, workers, flow, numbers).prop_map(
-        |(dispatchers, workers, flow, (salt, queue_limit, latency, timeout))| Shape {
+        |(dispatchers, workers, flow, (salt, limits, latency, timeout))| Shape {
             salt,
             dispatchers,
             workers,
             flow,
             latency,
-            queue_limit,
+            queue_limit: limits.0,
+            claim_limit: limits.1,
             timeout,
         },
     )

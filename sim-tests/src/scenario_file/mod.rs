@@ -13,6 +13,7 @@
 //! latency = "1ms"
 //! timeout = "3s"
 //! queue_limit = 1000000
+//! claim_limit = 256
 //! salt = 7
 //! heal_at = "20s"
 //!

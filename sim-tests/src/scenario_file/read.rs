@@ -75,6 +75,7 @@ fn world(mut world: Fields<'_>) -> Result<(Shape, Instant)> {
         latency: world.or("latency", Duration::from_millis(1), Value::time)?,
         timeout: world.or("timeout", Duration::from_secs(3), Value::time)?,
         queue_limit: world.or("queue_limit", 1_000_000, |limit| limit.number(0..=u64::MAX))?,
+        claim_limit: world.or("claim_limit", 256, |limit| limit.number(1..=u32::MAX))?,
         salt: world.or("salt", 0, |salt| salt.number(0..=u64::MAX))?,
     };
     let heal_at = world.need("heal_at")?.instant()?;

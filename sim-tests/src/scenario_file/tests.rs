@@ -91,6 +91,7 @@ fn small() -> Scenario {
             flow: Flow::Push,
             latency: Duration::from_millis(1),
             queue_limit: 1_000_000,
+            claim_limit: 256,
             timeout: Duration::from_secs(3),
         },
         submits: vec![quick(1), quick(2), quick(3), hanging],
@@ -140,6 +141,7 @@ flow = "push"
 latency = "1ms"
 timeout = "3s"
 queue_limit = 1000000
+claim_limit = 256
 salt = 0
 heal_at = "20s"
 

@@ -104,6 +104,7 @@ fn world(page: &mut Page, plan: &Plan) {
         flow,
         latency,
         queue_limit,
+        claim_limit,
         timeout,
     } = &plan.shape;
     page.table("[world]");
@@ -128,6 +129,7 @@ fn world(page: &mut Page, plan: &Plan) {
     page.time("latency", *latency);
     page.time("timeout", *timeout);
     page.key("queue_limit", queue_limit);
+    page.key("claim_limit", claim_limit);
     page.key("salt", salt);
     page.time("heal_at", plan.heal_at - Instant::ZERO);
     for worker in workers.iter().filter(|_| !alike) {

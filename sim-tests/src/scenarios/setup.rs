@@ -52,6 +52,7 @@ impl Setup {
             },
             latency: LATENCY,
             queue_limit: 1_000,
+            claim_limit: 256,
             timeout: Duration::from_secs(3),
         };
         Setup {

@@ -210,6 +210,7 @@ fn fingerprint(plan: &Plan) -> u64 {
     (submits, faults, twists, heal_at).hash(&mut hasher);
     (shape.salt, &shape.dispatchers, shape.flow).hash(&mut hasher);
     (shape.latency, shape.queue_limit, shape.timeout).hash(&mut hasher);
+    shape.claim_limit.hash(&mut hasher);
     for worker in &shape.workers {
         (worker.starts, worker.processes).hash(&mut hasher);
     }

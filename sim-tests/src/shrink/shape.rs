@@ -13,6 +13,7 @@ const LATENCY: Duration = Duration::from_millis(1);
 
 /// The usual limit of the queue.
 const QUEUE_LIMIT: u64 = 1_000_000;
+const CLAIM_LIMIT: u32 = 256;
 
 /// Nodes that there can be more than one of.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -75,6 +76,7 @@ fn plainer(shape: &Shape) -> Vec<Shape> {
     }
     plainer(&|plain| plain.latency = LATENCY);
     plainer(&|plain| plain.queue_limit = QUEUE_LIMIT);
+    plainer(&|plain| plain.claim_limit = CLAIM_LIMIT);
     plainer(&|plain| plain.salt = 0);
     shapes
 }

@@ -26,6 +26,7 @@ fn plan() -> Plan {
             flow: Flow::Push,
             latency: Duration::from_millis(20),
             queue_limit: 1_000,
+            claim_limit: 256,
             timeout: Duration::from_secs(3),
         },
         submits: (0..40)

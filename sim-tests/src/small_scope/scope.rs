@@ -196,6 +196,7 @@ impl Scope {
                 flow: self.flow,
                 latency: Duration::ZERO,
                 queue_limit: u64::from(u32::MAX),
+                claim_limit: 256,
                 timeout: TIMEOUT,
             },
             submits: submits.collect(),

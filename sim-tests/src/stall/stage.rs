@@ -60,6 +60,7 @@ impl Setting {
                 flow: Flow::Push,
                 latency: LATENCY,
                 queue_limit: store::Config::default().queue_limit,
+                claim_limit: 256,
                 timeout: self.timeout_of(machine),
             },
             submits: self.submits(),

@@ -57,6 +57,7 @@ impl Point {
                 flow: self.flow,
                 latency: self.latency,
                 queue_limit: store::Config::default().queue_limit,
+                claim_limit: 256,
                 timeout: Timing::default().timeout,
             },
             submits: self.submits(&mut Stream::new(seed, "study tasks")),

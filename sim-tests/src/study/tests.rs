@@ -64,6 +64,7 @@ fn the_same_seeds_give_the_same_rows_and_others_do_not() {
 fn efficiency_is_measured_by_the_fewest_workers_of_the_same_condition() {
     let slow = |workers| Point {
         latency: 20 * LINK,
+        step_cost: Duration::from_micros(100),
         ..point(workers)
     };
     let points = [point(4), slow(2), point(2), slow(200)];
@@ -84,14 +85,24 @@ fn efficiency_is_measured_by_the_fewest_workers_of_the_same_condition() {
     );
 }
 
-/// A claim brings 256 tasks at most, and the next one waits for its answer.
+/// A claim brings 256 tasks at most, and the next ones do not wait for its answer.
 #[test]
-fn claims_come_one_after_the_other() {
-    let [row] = &rows(&[point(100)])[..] else {
-        panic!("one point, one row");
-    };
-    assert!((2..=4).contains(&(row.cost.claims / row.seeds)), "{row:?}");
-    assert!(row.completion >= 9 * LINK + stage::NOOP, "{row:?}");
+fn many_tasks_are_claimed_in_the_time_of_few() {
+    for flow in [Flow::Push, Flow::Pull] {
+        let of = |workers| Point {
+            flow,
+            ..point(workers)
+        };
+        let [few, many] = &rows(&[of(1), of(200)])[..] else {
+            panic!("two points, two rows");
+        };
+        assert!(
+            (4..=6).contains(&(many.cost.claims / many.seeds)),
+            "{many:?}"
+        );
+        assert_eq!(few.completion, 9 * LINK + stage::NOOP);
+        assert_eq!(many.completion, few.completion);
+    }
 }
 
 #[test]

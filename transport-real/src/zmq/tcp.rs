@@ -41,6 +41,28 @@ pub async fn bind(
     Ok(router::own(Router::new(socket), guard, bound, inputs))
 }
 
+/// The same without a guard, to measure what that costs. Whoever connects can end the socket, block it
+/// or make it grow.
+///
+/// # Errors
+/// The endpoint cannot be bound.
+pub async fn bind_bare(
+    endpoint: &str,
+    inputs: mpsc::Sender<Input>,
+) -> Result<router::Router, BindError> {
+    let mut socket = RouterSocket::new();
+    let bound = socket.bind(endpoint).await.map_err(|source| BindError {
+        endpoint: endpoint.to_owned(),
+        source,
+    })?;
+    Ok(router::own(
+        Router::new(socket),
+        (),
+        bound.to_string(),
+        inputs,
+    ))
+}
+
 async fn bind_guarded(endpoint: &str, limits: Limits) -> ZmqResult<(RouterSocket, Guard)> {
     let zeromq::Endpoint::Tcp(host, port) = endpoint.parse()? else {
         return Err(ZmqError::Socket("workers connect over TCP"));

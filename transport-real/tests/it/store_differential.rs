@@ -10,7 +10,8 @@ use bytes::Bytes;
 use mpcsfaas_core::Machine;
 use mpcsfaas_core::id::{FunctionId, Incarnation, TaskId, WorkerId};
 use mpcsfaas_core::store::op::{
-    Adoption, Claim, Claimed, EndReason, Ending, PAST_LIMIT, REAP_BATCH, Requeue, Submission,
+    Adoption, CLAIMS_KEPT, Claim, Claimed, EndReason, Ending, PAST_LIMIT, REAP_BATCH, Requeue,
+    Submission,
 };
 use mpcsfaas_core::store::{Config, Notice, Op, Reply, Store};
 use mpcsfaas_core::task::{Function, Options, Versions};
@@ -60,14 +61,18 @@ impl<'a> Pair<'a> {
     fn apply(&mut self, op: &Op) -> Reply {
         let expected = self.model.apply(self.now, op.clone());
         self.model.check().expect("the model is consistent");
-        let mut rang = false;
+        let mut rung = 0;
         while let Some(notice) = self.model.poll_notice() {
             match notice {
-                Notice::Queued => rang = true,
+                Notice::Queued => rung += 1,
                 Notice::Ended(tasks) => self.ended.extend(tasks),
             }
         }
-        self.rung += usize::from(rang);
+        // What comes back rings for each task here, and for all together there.
+        self.rung += match op {
+            Op::Submit(_) => rung,
+            _ => rung.min(1),
+        };
         let got = match self.shard.plan(op, Some(self.now)) {
             Plan::Known(reply) => reply,
             Plan::Ask(call) => {
@@ -308,6 +313,47 @@ fn a_repeated_claim_leaves_out_what_came_back_by_another_way() {
     });
     let again = pair.claim(first, 1, 2);
     assert_eq!(again.len(), 1, "its first attempt is over");
+}
+
+#[test]
+fn the_answers_to_the_last_claims_are_kept() {
+    let server = RedisServer::start();
+    let mut redis = server.connection();
+    let mut pair = Pair::new("q0", Config::default(), &mut redis);
+    pair.apply(&Op::OpenLease { incarnation: FIRST });
+    pair.submit(1..=40, Options::default());
+    // The numbers are no multiples of anything, and too large for a Lua number.
+    let number = |claim: u64| u64::MAX - 50 + claim;
+    for claim in 1..=CLAIMS_KEPT + 1 {
+        assert_eq!(pair.claim(FIRST, number(claim), 1).len(), 1);
+    }
+    assert_eq!(
+        pair.claim(FIRST, number(1), 1),
+        [],
+        "it was the first of 33"
+    );
+    for claim in 2..=CLAIMS_KEPT + 1 {
+        assert_eq!(pair.claim(FIRST, number(claim), 1).len(), 1);
+    }
+    assert_eq!(pair.model.queued(), 40 - CLAIMS_KEPT - 1);
+}
+
+#[test]
+fn the_doorbell_rings_for_each_claim_that_a_batch_is_worth() {
+    let server = RedisServer::start();
+    let (mut redis, mut channels) = (server.connection(), server.connection());
+    let mut channels = channels.as_pubsub();
+    channels
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .expect("a timeout");
+    channels.psubscribe("*").expect("subscribed");
+    let mut pair = Pair::new("q0", Config::default(), &mut redis);
+    for (tasks, rings) in [(1..=1, 1), (2..=256, 0), (257..=900, 3)] {
+        let before = pair.rung;
+        pair.submit(tasks, Options::default());
+        assert_eq!(pair.rung - before, rings);
+    }
+    assert_eq!(heard(&mut pair, &mut channels).0, 4);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `mpcsfaas bench`: measures the platform. Each kind of measurement has a file.
 
 mod advise;
+mod dispatcher;
 mod hops;
 mod load;
 mod queue;
@@ -13,6 +14,7 @@ use clap::{Args, Subcommand};
 use thiserror::Error;
 
 use self::advise::{AdviseArgs, AdviseError};
+use self::dispatcher::{BenchDispatcherError, DispatcherArgs};
 use self::hops::{HopsArgs, HopsError};
 use self::load::{BenchLoadError, LoadArgs};
 use self::queue::{QueueArgs, QueueError};
@@ -42,6 +44,14 @@ enum Kind {
     /// or longer if the function does. Ends with 1 if the function fails, 2 if the file or an
     /// argument has to be put right.
     Advise(AdviseArgs),
+    /// Measure what a dispatcher costs, by what its socket costs.
+    ///
+    /// Takes no-op tasks from a store in memory through a dispatcher to stub workers over TCP and back,
+    /// and counts the processor time of the dispatcher's thread: its machine, codec, guard and socket.
+    /// Then a bare ROUTER of the same ZMQ library, on such a thread, answers as many messages of the
+    /// same size (a message has many tasks), and then as many bytes with a message for each task.
+    /// Needs no Python and no server. Takes some seconds. Ends with 1 if a round got stuck.
+    Dispatcher(DispatcherArgs),
     /// Show where the time of a lone task goes, from the client to Python and back.
     ///
     /// Runs private platforms in each mode, on ports that are free, and lets no-op tasks through
@@ -73,6 +83,9 @@ pub enum BenchError {
     /// `bench advise`.
     #[error(transparent)]
     Advise(#[from] AdviseError),
+    /// `bench dispatcher`.
+    #[error(transparent)]
+    Dispatcher(#[from] BenchDispatcherError),
     /// `bench hops`.
     #[error(transparent)]
     Hops(#[from] HopsError),
@@ -88,7 +101,7 @@ impl BenchError {
     /// What the process ends with.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            BenchError::Load(_) => super::FAILED,
+            BenchError::Load(_) | BenchError::Dispatcher(_) => super::FAILED,
             BenchError::Advise(error) => error.exit_code(),
             BenchError::Hops(error) => error.exit_code(),
             BenchError::Queue(error) => error.exit_code(),
@@ -105,6 +118,7 @@ pub async fn run(args: BenchArgs) -> Result<ExitCode, BenchError> {
     match args.kind {
         Kind::Load(args) => load::run(args).await?,
         Kind::Advise(args) => advise::run(args).await?,
+        Kind::Dispatcher(args) => dispatcher::run(args).await?,
         Kind::Hops(args) => hops::run(args).await?,
         Kind::Queue(args) => queue::run(args).await?,
         Kind::Study(args) => return Ok(study::run(args).await?),

@@ -2,6 +2,10 @@
 
 use super::*;
 
+fn is_claim(op: &Op) -> bool {
+    matches!(op, Op::Claim(_))
+}
+
 #[test]
 fn a_worker_that_joins_is_welcomed_and_gets_work_only_as_far_as_its_credit() {
     let mut env = TestEnv::new();
@@ -172,7 +176,7 @@ fn an_empty_answer_stops_the_claiming_until_there_is_a_reason() {
 }
 
 #[test]
-fn only_one_claim_is_out_at_a_time() {
+fn while_a_small_claim_is_under_way_no_other_is() {
     let mut env = TestEnv::new();
     env.join(1, 2);
     env.take_asked();
@@ -314,4 +318,121 @@ fn nothing_is_claimed_while_every_worker_has_enough_ahead() {
     assert_eq!(env.claims_asked(), [0; 0], "seven are enough for now");
     env.finish_all(1, [task(4, 1), task(5, 1), task(6, 1)]);
     assert_eq!(env.claims_asked(), [6], "half of them are not");
+}
+
+/// A dispatcher that claims two tasks at a time, and whose worker has room for ten.
+fn with_small_claims() -> TestEnv {
+    let mut env = TestEnv::with(|config| config.claim_limit = 2);
+    env.join(1, 10);
+    env.take_asked();
+    env
+}
+
+#[test]
+fn full_claims_do_not_wait_for_each_other() {
+    let mut env = with_small_claims();
+    env.hold_store();
+    for _ in 0..3 {
+        env.feed(Input::DoorbellRang);
+    }
+    assert_eq!(env.claims_asked(), [2, 2, 2], "one for each reason");
+    for _ in 0..3 {
+        env.feed(Input::DoorbellRang);
+    }
+    assert_eq!(env.claims_asked(), [2, 2], "all free credit is asked for");
+}
+
+#[test]
+fn a_long_queue_is_taken_by_ever_more_claims_at_once() {
+    let mut env = with_small_claims();
+    env.hold_store();
+    for number in 1..=9 {
+        env.submit_quietly(number, F, Options::default());
+    }
+    env.feed(Input::DoorbellRang);
+    assert_eq!(env.claims_asked(), [2], "one reason");
+    env.release_one(is_claim);
+    assert_eq!(env.claims_asked(), [2, 2], "it was full");
+    env.release_one(is_claim);
+    assert_eq!(env.claims_asked(), [0; 0], "the other will tell");
+    env.release_one(is_claim);
+    assert_eq!(env.claims_asked(), [2, 2], "all that is free");
+    env.release_store();
+    assert_eq!(env.given(1), tasks(1..=9));
+}
+
+#[test]
+fn each_lost_claim_is_repeated_and_brings_what_it_took() {
+    let mut env = with_small_claims();
+    env.hold_store();
+    for number in 1..=4 {
+        env.submit_quietly(number, F, Options::default());
+    }
+    env.feed(Input::DoorbellRang);
+    env.feed(Input::DoorbellRang);
+    env.lose_answer(is_claim);
+    env.lose_answer(is_claim);
+    assert_eq!(env.store.queued(), 0);
+    env.release_store();
+    env.wait_beating(ms(200));
+    assert_eq!(env.given(1), tasks(1..=4));
+}
+
+#[test]
+fn claims_that_arrive_in_another_order_lose_no_task() {
+    let mut env = with_small_claims();
+    env.hold_store();
+    for number in 1..=4 {
+        env.submit_quietly(number, F, Options::default());
+    }
+    env.feed(Input::DoorbellRang);
+    env.feed(Input::DoorbellRang);
+    let second = |op: &Op| matches!(op, Op::Claim(claim) if claim.number == 3);
+    env.release_one(second);
+    env.release_store();
+    env.wait_beating(ms(500));
+    assert_eq!(env.given(1), tasks(1..=4));
+}
+
+#[test]
+fn no_claim_is_so_far_ahead_that_an_answer_is_forgotten() {
+    let mut env = TestEnv::with(|config| config.claim_limit = 1);
+    env.join(1, 1_000);
+    env.take_asked();
+    env.hold_store();
+    let most = store::op::CLAIMS_KEPT as usize;
+    for _ in 0..2 * most {
+        env.feed(Input::DoorbellRang);
+    }
+    assert_eq!(env.claims_asked().len(), most);
+    let newest = env.held.iter().rev().find(|(_, op)| is_claim(op)).cloned();
+    let (request, _) = newest.expect("it is under way");
+    env.held.retain(|(held, _)| *held != request);
+    let reply = Reply::Claimed(vec![]);
+    env.feed(Input::StoreReplied { request, reply });
+    env.feed(Input::DoorbellRang);
+    assert_eq!(env.claims_asked(), [0; 0], "the oldest is still under way");
+}
+
+#[test]
+fn a_worker_with_idle_processes_gets_what_they_can_begin_with_from_a_long_queue() {
+    let mut env = TestEnv::with(|config| config.claim_limit = 4);
+    for worker in 1..=2 {
+        env.hello(worker, Greeting::push(6).processes(3));
+    }
+    env.take_asked();
+    env.submit_all(1..=3);
+    let spread = [env.given(1).len(), env.given(2).len()];
+    assert_eq!(spread, [2, 1], "few are spread");
+    env.finish_all(1, tasks([1, 3]));
+    env.finish_all(2, tasks([2]));
+    env.hold_store();
+    for number in 11..=14 {
+        env.submit_quietly(number, F, Options::default());
+    }
+    env.feed(Input::DoorbellRang);
+    env.release_one(is_claim);
+    let given = [env.given(1).len(), env.given(2).len()];
+    assert_eq!(given.iter().sum::<usize>(), 4);
+    assert!(given.contains(&3), "{given:?}: all that are idle at once");
 }

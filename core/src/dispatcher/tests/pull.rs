@@ -76,3 +76,47 @@ fn several_questions_are_answered_by_one_claim() {
     env.submit_all(1..=3);
     assert_eq!(env.claims_asked(), [3]);
 }
+
+#[test]
+fn all_that_was_claimed_together_answers_a_question_together() {
+    let mut env = TestEnv::with(|config| config.claim_limit = 2);
+    env.hello(1, Greeting::pull(6));
+    env.hold_store();
+    for number in 1..=6 {
+        env.submit_quietly(number, F, Options::default());
+    }
+    env.say(1, ToDispatcher::Pull { credit: 6 });
+    for _ in 0..3 {
+        env.feed(Input::DoorbellRang);
+    }
+    env.take_asked();
+    let is_claim = |op: &Op| matches!(op, Op::Claim(_));
+    env.release_one(is_claim);
+    env.release_one(|op| matches!(op, Op::GetFunction { .. }));
+    env.release_one(is_claim);
+    assert_eq!(
+        env.given(1),
+        [],
+        "one Run is one answer, and more is coming"
+    );
+    env.release_one(is_claim);
+    assert_eq!(env.given(1), tasks(1..=6));
+}
+
+#[test]
+fn a_claim_that_failed_is_not_waited_for() {
+    let mut env = TestEnv::with(|config| config.claim_limit = 2);
+    env.hello(1, Greeting::pull(6));
+    env.hold_store();
+    for number in 1..=6 {
+        env.submit_quietly(number, F, Options::default());
+    }
+    env.say(1, ToDispatcher::Pull { credit: 6 });
+    env.feed(Input::DoorbellRang);
+    env.feed(Input::DoorbellRang);
+    let is_claim = |op: &Op| matches!(op, Op::Claim(_));
+    env.release_one(is_claim);
+    env.release_one(|op| matches!(op, Op::GetFunction { .. }));
+    env.lose_answer(is_claim);
+    assert_eq!(env.given(1), tasks([1, 2]));
+}

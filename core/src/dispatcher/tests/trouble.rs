@@ -193,18 +193,42 @@ fn a_slow_store_gets_few_and_large_batches() {
     for number in 1..=100 {
         env.finish(1, task(number, 1));
     }
-    let under_way = env.held.iter().filter(|(_, op)| is_commit(op)).count();
-    assert_eq!(under_way, env.dispatcher.config.batches_in_flight);
-    env.take_asked();
+    assert_eq!(commit_sizes(&mut env), [1]);
     env.release_store();
+    assert_eq!(commit_sizes(&mut env), [99]);
+}
+
+#[test]
+fn full_batches_do_not_wait_for_each_other() {
+    let mut env = TestEnv::with(|config| {
+        config.claim_limit = 1_000;
+        config.batches_in_flight = 3;
+    });
+    env.join(1, 1_000);
+    env.submit_all(1..=1_000);
+    env.hold_store();
+    commit_sizes(&mut env);
+    for number in 1..=1_000 {
+        env.finish(1, task(number, 1));
+    }
+    let full = crate::timing::BATCH_ITEMS;
+    assert_eq!(commit_sizes(&mut env), [1, full, full]);
+    env.release_one(is_commit);
+    assert_eq!(commit_sizes(&mut env), [full], "the next has the place");
+    env.release_store();
+    assert_eq!(commit_sizes(&mut env), [999 - 3 * full]);
+    assert_eq!(env.dispatcher.believed().count(), 0);
+}
+
+/// The sizes of the batches of commits since this was last asked.
+fn commit_sizes(env: &mut TestEnv) -> Vec<usize> {
     let batches = env.take_asked().into_iter();
-    let sizes: Vec<usize> = batches
+    batches
         .filter_map(|op| match op {
             Op::Commit(batch) => Some(batch.len()),
             _ => None,
         })
-        .collect();
-    assert_eq!(sizes, [99]);
+        .collect()
 }
 
 #[test]

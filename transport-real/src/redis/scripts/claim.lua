@@ -3,8 +3,12 @@
 -- Answers task, attempt, spec, params, losses each; nil without a live lease.
 local incarnation, number, max = ARGV[3], ARGV[4], tonumber(ARGV[5])
 local lease = shard .. 'lease:' .. incarnation
-local kept = call('HMGET', lease, 'expires_at', 'claim_number', 'claim_answer')
+local kept = call('HMGET', lease, 'expires_at', 'claim_number')
 if not has_live_lease(incarnation, kept[1]) then return false end
+
+-- The answers to the last 32 numbers are kept, each with its number in front. Five digits tell the rest
+-- of a division by 32, and a number may exceed one of Lua's.
+local slot = string.format('claim_answer:%d', tonumber(string.sub(number, -5)) % 32)
 
 local claimed, count = {}, 0
 local function add(task, attempt, spec, params, losses)
@@ -16,8 +20,9 @@ end
 
 local last = kept[2] or '0'
 if not greater(number, last) then
-  if number == last then
-    for task, attempt in string.gmatch(kept[3] or '', '(%S+) (%d+)\n') do
+  local answer = call('HGET', lease, slot) or ''
+  if string.match(answer, '^%d+') == number then
+    for task, attempt in string.gmatch(answer, '(%S+) (%d+)\n') do
       local row = call('HMGET', shard .. 'task:' .. task, 'status', 'attempt', 'spec', 'params',
         'losses', 'holder')
       if row[1] == 'RUNNING' and row[2] == attempt and dispatcher_of(row[6]) == incarnation then
@@ -28,7 +33,7 @@ if not greater(number, last) then
   return claimed
 end
 
-local except, answer, owned = {}, {}, {}
+local except, answer, owned = {}, { number .. '\n' }, {}
 for i = 9, #ARGV do except[ARGV[i]] = true end
 local holder, max_losses = incarnation .. ' ' .. stamp .. ' -', tonumber(ARGV[7])
 
@@ -90,6 +95,6 @@ end
 walk('suspects', math.min(tonumber(ARGV[6]), max), take_suspect)
 walk('ready', max, take)
 call_with('HSET', shard .. 'owned:' .. incarnation, owned)
-call('HSET', lease, 'claim_number', number, 'claim_answer', table.concat(answer))
+call('HSET', lease, 'claim_number', number, slot, table.concat(answer))
 settle()
 return claimed

@@ -29,6 +29,11 @@ end
 if #queued > 0 then
   call_with('ZADD', ready, queued)
   call('SET', shard .. 'seq', seq)
-  if waiting == 0 then call('PUBLISH', shard .. 'doorbell', '') end
+  -- When the queue stops being empty, and whenever so many more wait.
+  local BELL_EVERY = 256
+  local rung = math.ceil(waiting / BELL_EVERY)
+  for _ = rung + 1, math.ceil((waiting + #queued / 2) / BELL_EVERY) do
+    call('PUBLISH', shard .. 'doorbell', '')
+  end
 end
 return table.concat(verdicts)

@@ -88,7 +88,8 @@ enum Wrong {
 pub(super) enum Number {
     Next,
     Same,
-    Before,
+    /// So many before the last.
+    Before(u64),
     Huge,
 }
 
@@ -178,7 +179,7 @@ impl Tracked {
                 *last
             }
             Number::Same => *last,
-            Number::Before => last.saturating_sub(1),
+            Number::Before(count) => last.saturating_sub(count),
             Number::Huge => {
                 *last = (*last).max(u64::MAX - 5);
                 *last
@@ -324,7 +325,7 @@ fn claim() -> impl Strategy<Value = Step> {
     let number = prop_oneof![
         12 => Just(Number::Next),
         3 => Just(Number::Same),
-        1 => Just(Number::Before),
+        2 => (1u64..40).prop_map(Number::Before),
         1 => Just(Number::Huge),
     ];
     (dispatcher(), number, 0u32..5, 0u32..4, vec(task(), 0..2)).prop_map(
