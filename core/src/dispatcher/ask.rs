@@ -93,20 +93,31 @@ impl Dispatcher {
         for key in &about {
             self.busy.remove(&key.task);
         }
+        // An answer that does not fit decides nothing.
+        let mut decided = match &reply {
+            Reply::Committed(verdicts) | Reply::Requeued(verdicts) | Reply::Adopted(verdicts) => {
+                verdicts.len() == about.len()
+            }
+            _ => false,
+        };
         match (op, reply) {
             (Op::Commit(_), Reply::Committed(verdicts)) => self.on_committed(&about, &verdicts),
             (Op::Requeue(_), Reply::Requeued(verdicts)) => self.on_requeued(&about, &verdicts),
             (Op::Adopt { incarnation, tasks }, reply) => {
+                decided &= matches!(reply, Reply::Adopted(_));
                 self.on_adopted(now, incarnation, &about, &tasks, reply);
             }
             (Op::Claim(claim), Reply::Claimed(claimed)) => {
                 self.on_claimed(now, &claim, claimed);
             }
             (Op::GetFunction { id }, Reply::Function(function)) => self.on_function(id, function),
-            (op, reply) => self.on_lease_reply(now, &op, reply),
+            (op, reply) => {
+                decided = false;
+                self.on_lease_reply(now, &op, reply);
+            }
         }
         for key in about {
-            if self.wants.take_held_back(key.task) {
+            if self.wants.take_held_back(key.task) || !decided {
                 self.kick(key.task);
             }
         }

@@ -174,6 +174,13 @@ impl Queue {
         true
     }
 
+    /// A claim was answered with what is no answer to it: nothing is known, and a poll will tell. If it took
+    /// tasks, the renewals list them.
+    pub(super) fn give_up(&mut self, number: u64) {
+        self.under_way.remove(&number);
+        self.failed &= !self.under_way.is_empty();
+    }
+
     /// A claim could not be delivered, or its answer was lost.
     pub(super) fn note_failure(&mut self) {
         self.failed = !self.under_way.is_empty();

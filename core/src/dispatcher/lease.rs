@@ -140,6 +140,7 @@ impl Dispatcher {
             (Op::Claim(claim), Reply::LeaseGone) if claim.incarnation == self.incarnation => {
                 self.lease_gone(now);
             }
+            (Op::Claim(claim), _) => self.queue.give_up(claim.number),
             (Op::Reap, Reply::Reaped { tasks, more }) => {
                 self.lease.reaping = more;
                 self.counters.reaped += u64::from(tasks);

@@ -436,3 +436,19 @@ fn a_worker_with_idle_processes_gets_what_they_can_begin_with_from_a_long_queue(
     assert_eq!(given.iter().sum::<usize>(), 4);
     assert!(given.contains(&3), "{given:?}: all that are idle at once");
 }
+
+#[test]
+fn an_answer_that_does_not_fit_ends_no_claiming() {
+    let mut env = TestEnv::new();
+    env.join(1, 1);
+    env.take_asked();
+    env.hold_store();
+    env.submit_quietly(1, F, Options::default());
+    env.feed(Input::DoorbellRang);
+    let (request, _) = env.take_held(is_claim);
+    let reply = Reply::Done;
+    env.feed(Input::StoreReplied { request, reply });
+    env.release_store();
+    env.wait_beating(ms(500));
+    assert_eq!(env.given(1), tasks([1]));
+}

@@ -220,6 +220,22 @@ fn full_batches_do_not_wait_for_each_other() {
     assert_eq!(env.dispatcher.believed().count(), 0);
 }
 
+#[test]
+fn an_answer_that_does_not_fit_decides_nothing_and_the_store_is_asked_again() {
+    let mut env = TestEnv::new();
+    env.join(1, 1);
+    env.submit_all(1..=1);
+    env.hold_store();
+    env.finish(1, task(1, 1));
+    assert_eq!(commit_sizes(&mut env), [1]);
+    let (request, _) = env.take_held(is_commit);
+    let reply = Reply::Done;
+    env.feed(Input::StoreReplied { request, reply });
+    assert_eq!(commit_sizes(&mut env), [1]);
+    env.release_store();
+    assert_eq!(env.dispatcher.believed().count(), 0);
+}
+
 /// The sizes of the batches of commits since this was last asked.
 fn commit_sizes(env: &mut TestEnv) -> Vec<usize> {
     let batches = env.take_asked().into_iter();
