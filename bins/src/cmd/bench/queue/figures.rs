@@ -36,11 +36,15 @@ pub(super) fn bounds(tasks: u64) -> Vec<u64> {
 }
 
 /// Each window of a run in which the queue only grew, or only shrank. A window that no two looks lie
-/// in, or in which nothing happened, is left out.
+/// in, or in which nothing happened, is left out; if that is each, the run is one window.
 pub(super) fn windows(looks: &[Look], bounds: &[u64]) -> Vec<Window> {
     let pairs = bounds.windows(2);
     let windows = pairs.filter_map(|pair| window(looks, pair[0], pair[1]));
-    windows.collect()
+    let windows: Vec<Window> = windows.collect();
+    match (windows.is_empty(), bounds.last()) {
+        (true, Some(all)) => window(looks, 0, *all).into_iter().collect(),
+        _ => windows,
+    }
 }
 
 fn window(looks: &[Look], from: u64, to: u64) -> Option<Window> {
@@ -127,7 +131,18 @@ mod tests {
 
     #[test]
     fn what_nobody_looked_at_is_left_out() {
-        let looks = [look(0, 0, 0), look(10, 150, 0)];
-        assert_eq!(windows(&looks, &[0, 100, 200]), []);
+        let looks = [look(0, 0, 0), look(10, 150, 0), look(20, 200, 0)];
+        let windows = windows(&looks, &[0, 100, 200]);
+        assert_eq!(windows.len(), 1);
+        assert_eq!((windows[0].from, windows[0].tasks_per_s), (100, 5_000.0));
+    }
+
+    #[test]
+    fn what_is_gone_between_two_looks_is_one_window() {
+        let looks = [look(0, 200, 0), look(10, 0, 50)];
+        let windows = windows(&looks, &[0, 100, 200]);
+        assert_eq!(windows.len(), 1);
+        assert_eq!((windows[0].from, windows[0].to), (0, 200));
+        assert_eq!(windows[0].tasks_per_s, 20_000.0);
     }
 }
