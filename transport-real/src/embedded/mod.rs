@@ -12,9 +12,9 @@
 //! lone request never waits for company. The thread is a plain one: no task of the runtime ever
 //! waits for the disk.
 //!
-//! With [`Durability::None`], and in memory, nobody waits for the disk, so nobody asks the thread:
-//! who has a handle carries out each request at once, and the thread writes what has changed
-//! twenty times a second. That spares every request two wake-ups of a thread.
+//! With [`Durability::None`] nobody waits for the disk, so nobody asks the thread: who has a handle
+//! carries out each request at once, and the thread writes what has changed twenty times a second.
+//! That spares every request two wake-ups of a thread.
 //!
 //! # What is not on disk: leases
 //! A lease record lives in memory only. The directory has one process, and that process holds the

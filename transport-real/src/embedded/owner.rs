@@ -89,11 +89,12 @@ impl Owner {
         }
     }
 
-    /// Lets those who ask carry out their requests themselves, if nobody waits for the disk.
+    /// Lets those who ask carry out their requests themselves, if nobody waits for the disk. In memory
+    /// the thread does it: whoever measures something else does not want the store beside it.
     pub(super) fn serve_at(&self, handle: StoreHandle) -> StoreHandle {
         match &self.disk {
-            Place::Memory | Place::Later(..) => handle.served_by(self.desk.clone()),
-            Place::Disk(..) | Place::Failed(_) => handle,
+            Place::Later(..) => handle.served_by(self.desk.clone()),
+            Place::Memory | Place::Disk(..) | Place::Failed(_) => handle,
         }
     }
 
