@@ -19,7 +19,7 @@ use mpcsfaas_core::store::{Notice, Op, Reply};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::HttpConfig;
 use super::error::ApiError;
@@ -112,9 +112,12 @@ impl Waits {
             recent: Cache::with_weighter(FRESH_LIMIT, RECENT_BYTES, ByBytes),
             fresh: Cache::new(FRESH_LIMIT),
         });
+        // Nobody waits yet, so of what the link was until now nothing was missed.
+        let mut link = store.link();
+        link.mark_unchanged();
         let hub = Hub {
             notices: store.notices(),
-            link: store.link(),
+            link,
             store,
             store_timeout: config.store_timeout,
             registered,
@@ -200,7 +203,7 @@ struct Hub {
 
 impl Hub {
     async fn run(mut self, backup_poll: Duration) {
-        let mut poll = tokio::time::interval(backup_poll);
+        let mut poll = tokio::time::interval_at(Instant::now() + backup_poll, backup_poll);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut arrived = Vec::with_capacity(REGISTER_BATCH);
         let mut has_owner = true;
