@@ -174,7 +174,10 @@ class Page:
         self.settle()
 
     def columns_of(self, colour: str) -> list[int]:
-        """Where in the diagram a colour, such as `213,94,0`, stands from above to below."""
+        """Where in the diagram a colour, such as `213,94,0`, stands from above to below.
+
+        The arrows of a run with many tasks are drawn over it, and cover more than half.
+        """
         read = """
             const canvas = document.getElementById('canvas'), ratio = canvas.width / canvas.clientWidth;
             const {width, height, data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
@@ -182,7 +185,7 @@ class Page:
             for (let at = 0; at < data.length; at += 4) {
                 if (data.slice(at, at + 3).join() === arguments[0]) counts[(at / 4) % width]++;
             }
-            return [...counts.keys()].filter(x => counts[x] > height / 2).map(x => Math.round(x / ratio));"""
+            return [...counts.keys()].filter(x => counts[x] > height / 4).map(x => Math.round(x / ratio));"""
         found: list[int] = self.browser.execute_script(read, colour)
         return found
 
