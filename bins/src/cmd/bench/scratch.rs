@@ -9,8 +9,8 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[error("cannot use {}: {source}", .path.display())]
 pub struct ScratchError {
-    path: PathBuf,
-    source: io::Error,
+    pub(super) path: PathBuf,
+    pub(super) source: io::Error,
 }
 
 impl ScratchError {
@@ -36,6 +36,11 @@ impl Scratch {
         Ok(Scratch(path))
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// A new directory in it.
     pub(super) fn directory(&self, name: &str) -> Result<PathBuf, ScratchError> {
         let path = self.0.join(name);
@@ -46,8 +51,26 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, "{} could not be removed", self.0.display());
+        match std::fs::remove_dir_all(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "{} could not be removed", self.0.display());
+            }
+            _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_behind() {
+        let scratch = Scratch::make("test").unwrap();
+        let directory = scratch.directory("push-2").unwrap();
+        std::fs::write(directory.join("up.log"), "").unwrap();
+        let path = scratch.path().to_owned();
+        drop(scratch);
+        assert!(!path.exists());
     }
 }

@@ -34,7 +34,7 @@ use mpcsfaas_core::store::op::Mode;
 use mpcsfaas_core::time::WallTime;
 use thiserror::Error;
 
-use self::course::{Course, Scratch};
+use self::course::Course;
 use self::functions::Function;
 use self::key_space::{KeySpace, KeySpaceError};
 use self::machine::Machine;
@@ -42,6 +42,7 @@ use self::outcome::{RunRow, Setting, Study, Versions, WorkloadRow};
 use self::output::Output;
 use self::plan::{Pacing, Plan, PlanError, Scaling, Workload};
 use self::site::SiteError;
+use super::scratch::{Scratch, ScratchError};
 use crate::api::ApiError;
 use crate::cmd::dispatcher::ModeArg;
 use crate::cmd::run::seconds;
@@ -229,6 +230,12 @@ impl StudyError {
     }
 }
 
+impl From<ScratchError> for StudyError {
+    fn from(ScratchError { path, source }: ScratchError) -> StudyError {
+        StudyError::Write { path, source }
+    }
+}
+
 /// Carries out `mpcsfaas bench study`: 0 if every task was done, 1 if not.
 ///
 /// # Errors
@@ -237,7 +244,7 @@ pub async fn run(args: StudyArgs) -> Result<ExitCode, StudyError> {
     let shutdown = shutdown::listen().map_err(StudyError::Signals)?;
     let plan = Plan::of(&args)?;
     let output = Output::claim(&args.out)?;
-    let scratch = Scratch::make()?;
+    let scratch = Scratch::make("study")?;
     let machine = Machine::here();
     let started_at = now();
     let prepared = tokio::select! {
@@ -291,7 +298,7 @@ async fn prepare(args: &StudyArgs, plan: &Plan, scratch: &Scratch) -> Result<Pre
     };
     let client = PythonClient::prepare(&args.python, |line| eprintln!("{line}")).await?;
     let python = client.versions().await?;
-    let said = scratch.file("functions.log");
+    let said = scratch.path().join("functions.log");
     let functions = functions::pickle(&client, &plan.workloads, &said).await?;
     let versions = Versions {
         mpcsfaas: env!("CARGO_PKG_VERSION").to_owned(),

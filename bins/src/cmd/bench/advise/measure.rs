@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::AdviseError;
 use super::profile::Profile;
-use super::scratch::Scratch;
 use crate::api::{Connection, Refusal, Target};
+use crate::cmd::bench::scratch::Scratch;
 use crate::failure::Failure;
 use crate::load::{self, Config, LoadError, LoadReport};
 use crate::platform::{Logs, Platform, PlatformError, Shape};

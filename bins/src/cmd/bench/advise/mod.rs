@@ -11,7 +11,6 @@ mod measure;
 mod profile;
 mod report;
 mod rules;
-mod scratch;
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -25,7 +24,7 @@ use thiserror::Error;
 
 use self::measure::{Laboratory, Measured};
 use self::report::Report;
-use self::scratch::Scratch;
+use super::scratch::{Scratch, ScratchError};
 use crate::cmd::dispatcher::ModeArg;
 use crate::cmd::run::{FunctionPath, function_path, seconds};
 use crate::config::PythonArgs;
@@ -147,13 +146,8 @@ pub enum AdviseError {
         tasks: u64,
     },
     /// The temporary directory.
-    #[error("cannot use {}: {source}", .path.display())]
-    Scratch {
-        /// Which one.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
     /// Ctrl-C or SIGTERM.
     #[error("interrupted; nothing is left running")]
     Interrupted,
@@ -195,7 +189,7 @@ pub(super) async fn run(args: AdviseArgs) -> Result<(), AdviseError> {
         client = PythonClient::prepare(&args.python, |line| eprintln!("{line}")) => client?,
         () = shutdown.clone().asked() => return Err(AdviseError::Interrupted),
     };
-    let scratch = Scratch::make()?;
+    let scratch = Scratch::make("advise")?;
     eprintln!("measuring {} by itself", args.function.function);
     let profile = profile::measure(
         &client,

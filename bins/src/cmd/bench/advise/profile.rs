@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::AdviseError;
+use crate::cmd::bench::scratch::ScratchError;
 use crate::cmd::run::FunctionPath;
 use crate::platform;
 use crate::python_client::{Driver, PythonClient};
@@ -85,7 +86,7 @@ pub(super) async fn measure(
 ) -> Result<Profile, AdviseError> {
     let said = directory.join("profile.log");
     // What it prints, it prints thousands of times.
-    let log = File::create(&said).map_err(super::scratch::unusable(&said))?;
+    let log = File::create(&said).map_err(ScratchError::of(&said))?;
     let mut command = client.offline("mpcsfaas._profile");
     command
         .args(["--seconds", &MEASURING.as_secs_f64().to_string()])

@@ -1,7 +1,6 @@
 //! Carries a plan out: platform after platform, run after run.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hyper::Method;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -14,6 +13,7 @@ use super::outcome::{Key, RunRow};
 use super::pacing::{Ending, Load};
 use super::plan::{Pacing, Plan, Run};
 use super::site::Site;
+use crate::cmd::bench::scratch::Scratch;
 use crate::load;
 use crate::platform::{Logs, Shape};
 use crate::shutdown::Shutdown;
@@ -104,7 +104,9 @@ impl Course<'_> {
             processes: self.plan.processes,
             logs: Logs::Text,
         };
-        let directory = self.scratch.directory()?;
+        let directory = self
+            .scratch
+            .directory(&format!("{:016x}", rand::random::<u64>()))?;
         let space = self.redis.map(KeySpace::new);
         let mut site = Site::start(shape, space, &directory, self.python).map_err(broken)?;
         let mut ids = Vec::new();
@@ -265,45 +267,4 @@ fn bar(tasks: u64) -> ProgressBar {
             .progress_chars("=> "),
     );
     bar
-}
-
-/// A temporary directory for stores and logs, removed at the end.
-pub struct Scratch {
-    path: PathBuf,
-}
-
-impl Scratch {
-    /// A new one.
-    ///
-    /// # Errors
-    /// It cannot be made.
-    pub fn make() -> Result<Scratch, StudyError> {
-        let name = format!("mpcsfaas-study-{:016x}", rand::random::<u64>());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).map_err(StudyError::write(&path))?;
-        Ok(Scratch { path })
-    }
-
-    /// A file in it.
-    pub fn file(&self, name: &str) -> PathBuf {
-        self.path.join(name)
-    }
-
-    /// A new directory in it.
-    fn directory(&self) -> Result<PathBuf, StudyError> {
-        let path = self.path.join(format!("{:016x}", rand::random::<u64>()));
-        std::fs::create_dir(&path).map_err(StudyError::write(&path))?;
-        Ok(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        match std::fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(%error, "{} could not be removed", self.path.display());
-            }
-            _ => {}
-        }
-    }
 }
