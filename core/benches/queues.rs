@@ -88,6 +88,7 @@ impl Bench {
             number: self.claims,
             max: BATCH_ITEMS as u32,
             suspects: 0,
+            places: 0,
             except: Vec::new(),
         })
     }

@@ -59,6 +59,7 @@ impl Bench {
             number: self.next_claim.fetch_add(1, Ordering::Relaxed),
             max,
             suspects: max,
+            places: 0,
             except: Vec::new(),
         };
         match self.ask(Op::Claim(claim)).await {

@@ -117,6 +117,7 @@ fn claim(number: u64, max: u32) -> Op {
         number,
         max,
         suspects: 1,
+        places: 0,
         except: vec![],
     })
 }

@@ -107,17 +107,21 @@ async fn watch_link(store: StoreHandle, inputs: mpsc::Sender<Input>) {
     }
 }
 
-/// Rings for each doorbell notice; a burst of them that has piled up rings once.
+/// Tells the machine that tasks wait, and which were claimed ahead.
 async fn hear_doorbell(store: StoreHandle, inputs: mpsc::Sender<Input>) {
     let mut notices = store.notices();
     loop {
-        let rang = match notices.recv().await {
-            Ok(notice) => notice == Notice::Queued,
+        let heard = match notices.recv().await {
+            Ok(Notice::Claimed(ahead)) => {
+                hops::claimed_ahead(&ahead.tasks);
+                Input::ClaimedAhead(ahead)
+            }
             // What was missed may have been a doorbell.
-            Err(RecvError::Lagged(_)) => true,
+            Ok(Notice::Queued) | Err(RecvError::Lagged(_)) => Input::DoorbellRang,
+            Ok(Notice::Ended(_)) => continue,
             Err(RecvError::Closed) => return,
         };
-        if rang && inputs.send(Input::DoorbellRang).await.is_err() {
+        if inputs.send(heard).await.is_err() {
             return;
         }
     }

@@ -13,6 +13,7 @@
 //! The original's workers are not followed.
 
 use mpcsfaas_core::id::TaskId;
+use mpcsfaas_core::store::op::Claimed;
 use mpcsfaas_core::store::{Op, Reply};
 use mpcsfaas_core::wire::message::{FromDispatcher, FromWorker, ToDispatcher, ToWorker};
 use mpcsfaas_core::worker::child::{ChildFact, ChildOrder};
@@ -170,6 +171,17 @@ impl Asked {
             }
             _ => {}
         }
+    }
+}
+
+/// A dispatcher hears of tasks that the store has claimed before it was asked to. So it asked for them at that
+/// moment, and had the answer.
+#[inline]
+pub fn claimed_ahead(tasks: &[Claimed]) {
+    if let Some(at) = now() {
+        let tasks = || tasks.iter().map(|claimed| claimed.task);
+        mark_since(Hop::Claim, Some(at), tasks());
+        mark_since(Hop::Claimed, Some(at), tasks());
     }
 }
 

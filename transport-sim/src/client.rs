@@ -31,6 +31,9 @@ pub(crate) struct Client {
     open: usize,
 }
 
+/// At most so many tasks leave together.
+const TOGETHER: usize = 512;
+
 /// The pause before a submit without an answer is repeated.
 const AGAIN: Duration = Duration::from_millis(300);
 
@@ -94,56 +97,79 @@ impl World {
         }
     }
 
-    pub(crate) fn send_submit(&mut self, index: usize) {
-        let submit = &self.plan.submits[index];
-        let (task, at_most_once) = (submit.task, submit.at_most_once);
-        self.see(What::Submitted { task, at_most_once });
-        if matches!(self.client_node.process, Some(Process::Guest(_))) {
-            let params = Bytes::copy_from_slice(&task.0.to_be_bytes());
-            let function = Bytes::from_static(b"body");
-            let fact = Fact::Submitted {
-                task,
-                function,
-                params,
-            };
-            return self.step_guest(Place::Client, Some(fact));
-        }
-        self.schedule(self.latency(), Event::AtStoreSubmit(index));
+    /// What is to be submitted at the same moment as this travels in one request, as from the gateway.
+    pub(crate) fn take_due_submits(&mut self, index: usize) -> Vec<usize> {
+        let at = self.plan.submits[index].at;
+        let next = self.client.order[self.client.scheduled..].iter();
+        let due = next.take_while(|next| self.plan.submits[**next].at == at);
+        let batch: Vec<usize> = std::iter::once(index)
+            .chain(due.copied())
+            .take(TOGETHER)
+            .collect();
+        self.client.scheduled += batch.len() - 1;
+        batch
     }
 
-    pub(crate) fn submit(&mut self, index: usize) {
-        if !self.store_up {
-            return self.schedule(AGAIN, Event::Submit(index));
+    pub(crate) fn send_submits(&mut self, batch: Vec<usize>) {
+        for index in &batch {
+            let submit = &self.plan.submits[*index];
+            let (task, at_most_once) = (submit.task, submit.at_most_once);
+            self.see(What::Submitted { task, at_most_once });
+            if matches!(self.client_node.process, Some(Process::Guest(_))) {
+                let fact = Fact::Submitted {
+                    task,
+                    function: Bytes::from_static(b"body"),
+                    params: Bytes::copy_from_slice(&task.0.to_be_bytes()),
+                };
+                self.step_guest(Place::Client, Some(fact));
+            }
         }
-        let submit = &self.plan.submits[index];
-        let task = submit.task;
-        let submission = Submission {
-            task,
-            function: FUNCTION,
-            params: Bytes::copy_from_slice(&task.0.to_be_bytes()),
-            options: Options {
-                timeout_ms: submit.timeout.map(|time| time.as_millis() as u64),
-                at_most_once: submit.at_most_once,
-            },
+        if !matches!(self.client_node.process, Some(Process::Guest(_))) {
+            self.schedule(self.latency(), Event::AtStoreSubmit(batch));
+        }
+    }
+
+    pub(crate) fn submit(&mut self, batch: &[usize]) {
+        if !self.store_up {
+            return self.submit_again(batch);
+        }
+        let submission = |index: &usize| {
+            let submit = &self.plan.submits[*index];
+            Submission {
+                task: submit.task,
+                function: FUNCTION,
+                params: Bytes::copy_from_slice(&submit.task.0.to_be_bytes()),
+                options: Options {
+                    timeout_ms: submit.timeout.map(|time| time.as_millis() as u64),
+                    at_most_once: submit.at_most_once,
+                },
+            }
         };
-        let reply = self.apply(Op::Submit(vec![submission]));
-        // Without an answer the client submits the same task again (R12).
+        let reply = self.apply(Op::Submit(batch.iter().map(submission).collect()));
+        // Without an answer the client submits the same tasks again (R12).
         if self.bend(Occasion::Answer) == Some(Bend::Lost) {
-            return self.schedule(AGAIN, Event::Submit(index));
+            return self.submit_again(batch);
         }
         let Reply::Submitted(answers) = reply else {
             return;
         };
-        for answer in answers {
+        for (index, answer) in batch.iter().zip(answers) {
+            let task = self.plan.submits[*index].task;
             self.see(What::Answered { task, answer });
             match answer {
-                Submitted::Accepted => self.client.accept(index),
+                Submitted::Accepted => self.client.accept(*index),
                 Submitted::QueueFull => {
                     self.marks.queue_full += 1;
-                    self.schedule(AGAIN, Event::Submit(index));
+                    self.submit_again(&[*index]);
                 }
                 Submitted::Conflict => {}
             }
+        }
+    }
+
+    fn submit_again(&mut self, batch: &[usize]) {
+        for index in batch {
+            self.schedule(AGAIN, Event::Submit(*index));
         }
     }
 

@@ -80,12 +80,13 @@ pub(crate) enum Event {
     },
     /// A process of a guest's pool is done with a task.
     Ran(Place, u64, TaskId),
-    /// The client sends the submit at this place in the plan; then comes the next.
+    /// The client sends the submit at this place in the plan, and those of the same moment; then comes the
+    /// next.
     NextSubmit(usize),
     /// The client sends it again.
     Submit(usize),
-    /// The client sends it to the store.
-    AtStoreSubmit(usize),
+    /// What the client has sent together arrives at the store.
+    AtStoreSubmit(Vec<usize>),
     Cancel(TaskId),
     /// The fault at this place in the plan strikes.
     Fault(usize),

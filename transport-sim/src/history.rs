@@ -105,6 +105,8 @@ pub enum What {
     },
     /// A message that was delivered before was delivered again, to this node.
     Repeated(Place),
+    /// This worker was asked for a new session.
+    Unwelcome(Place),
     /// A request that the store had carried out before was carried out again, as a late copy. Only
     /// of those that are fenced: a copy of Reap finds what is over by then.
     ServedAgain {

@@ -427,7 +427,9 @@ impl Knobs {
             Load::Bursts => {
                 let gap = self.trouble / 4;
                 let burst = (at.as_nanos() / gap.as_nanos().max(1)) as u32;
-                gap * burst + (at - gap * burst) / 1_000
+                // Some of them at the same moment: those travel together.
+                let within = (at - gap * burst) / 1_000;
+                gap * burst + Duration::from_millis(within.as_millis() as u64)
             }
             Load::Idle if at < self.trouble / 2 => at / 5,
             Load::Idle => self.trouble - (self.trouble - at) / 5,

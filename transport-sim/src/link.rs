@@ -6,6 +6,7 @@ use bytes::Bytes;
 use mpcsfaas_core::dispatcher::{self, Peer};
 use mpcsfaas_core::id::Session;
 use mpcsfaas_core::time::Instant;
+use mpcsfaas_core::wire::message::ToWorker;
 use mpcsfaas_core::wire::{Arrival, decode_arrival};
 use mpcsfaas_core::worker;
 
@@ -301,6 +302,9 @@ impl World {
         }
         match body {
             Body::FromDispatcher(message) => {
+                if message.body == ToWorker::SayHello && !copy {
+                    self.see(What::Unwelcome(Place::Worker(worker)));
+                }
                 self.tell_worker(worker, life, worker::Input::MessageReceived(message));
             }
             Body::Json(json) => self.guest_hears(worker, json),

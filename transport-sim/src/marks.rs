@@ -167,6 +167,8 @@ impl Marks {
             ("a worker ignored an old session", w.stale_messages),
             ("a worker noticed a gap", w.gaps),
             ("a claim was repeated", self.claims_repeated),
+            ("a task was claimed ahead", d.claimed_ahead),
+            ("a hint of a claim ahead was missed", d.hints_missed),
             ("a loss was marked", self.losses),
             ("a task failed for its losses", self.worker_lost),
             ("an at-most-once task was lost", self.lost),
@@ -214,6 +216,8 @@ impl Marks {
         sum.sessions += more.sessions;
         sum.deaths += more.deaths;
         sum.claimed += more.claimed;
+        sum.claimed_ahead += more.claimed_ahead;
+        sum.hints_missed += more.hints_missed;
         sum.committed += more.committed;
         sum.stale_commits += more.stale_commits;
         sum.adopted += more.adopted;

@@ -92,8 +92,10 @@ impl World {
         }
         let mut notices = std::mem::take(&mut self.store_told.notices);
         while let Some(notice) = notices.pop_front().or_else(|| self.store.poll_notice()) {
-            if notice == Notice::Queued {
-                self.ring_doorbells();
+            match notice {
+                Notice::Queued => self.ring_doorbells(Input::DoorbellRang),
+                Notice::Claimed(ahead) => self.ring_doorbells(Input::ClaimedAhead(ahead)),
+                Notice::Ended(_) => {}
             }
         }
         reply
@@ -225,17 +227,18 @@ impl World {
         named.into_iter().filter_map(row).collect()
     }
 
-    /// Tells every connected dispatcher that the queue has got tasks.
-    fn ring_doorbells(&mut self) {
+    /// Tells every connected dispatcher that the queue has got tasks, or that some were claimed ahead: they
+    /// hear the same channel.
+    fn ring_doorbells(&mut self, heard: Input) {
         for index in 0..self.dispatchers.len() {
             if !self.dispatchers[index].store.up {
                 continue;
             }
             if self.bend(Occasion::Doorbell(index)) == Some(Bend::Lost) {
-                self.tell_doorbell_loss(index);
+                self.tell_doorbell_loss(index, &heard);
             } else {
                 let life = self.dispatchers[index].node.life;
-                let event = Event::ToDispatcher(index, life, Input::DoorbellRang);
+                let event = Event::ToDispatcher(index, life, heard.clone());
                 self.schedule(self.latency(), event);
             }
         }

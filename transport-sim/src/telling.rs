@@ -87,15 +87,9 @@ impl World {
     }
 
     /// So is the store's doorbell.
-    pub(crate) fn tell_doorbell_loss(&mut self, dispatcher: usize) {
+    pub(crate) fn tell_doorbell_loss(&mut self, dispatcher: usize, lost: &Input) {
         let to = Place::Dispatcher(dispatcher);
-        let words = || {
-            (
-                first_words(&format!("{:?}", Input::DoorbellRang)),
-                Vec::new(),
-            )
-        };
-        self.tell_lost(Place::Store, to, false, words);
+        self.tell_lost(Place::Store, to, false, || doorbell(lost));
     }
 
     fn tell_lost(
@@ -203,8 +197,12 @@ impl World {
             Event::NextSubmit(index) | Event::Submit(index) => {
                 of_task(Kind::Client, "submits", self.plan.submits[*index].task)
             }
-            Event::AtStoreSubmit(index) => {
-                of_task(Kind::Store, "Submit", self.plan.submits[*index].task)
+            Event::AtStoreSubmit(batch) => {
+                let refs = batch
+                    .iter()
+                    .map(|index| (self.plan.submits[*index].task, 0));
+                let what = format!("Submit {}", batch.len());
+                Words::of(Kind::Store, (what, refs_of(refs)))
                     .from(Place::Client)
                     .lost_if(!self.store_up)
             }
@@ -269,11 +267,23 @@ impl World {
                 };
                 Words::of(Kind::Store, (reply(answer), tasks)).from(Place::Store)
             }
-            Input::DoorbellRang => {
-                Words::node(Kind::Store, &first_words(&format!("{input:?}"))).from(Place::Store)
+            Input::DoorbellRang | Input::ClaimedAhead(_) => {
+                Words::of(Kind::Store, doorbell(input)).from(Place::Store)
             }
             other => Words::node(Kind::Store, &first_words(&format!("{other:?}"))),
         }
+    }
+}
+
+/// What the doorbell says, and which attempts it is about.
+fn doorbell(heard: &Input) -> (String, Vec<TaskRef>) {
+    match heard {
+        Input::ClaimedAhead(ahead) => {
+            let what = format!("ClaimedAhead #{} {}", ahead.number, ahead.tasks.len());
+            let refs = ahead.tasks.iter().map(|task| (task.task, task.attempt));
+            (what, refs_of(refs))
+        }
+        other => (first_words(&format!("{other:?}")), Vec::new()),
     }
 }
 

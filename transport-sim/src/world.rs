@@ -275,11 +275,12 @@ impl World {
             } => self.child_has(worker, life, generation, fact),
             Event::Ran(place, life, task) => self.pool_ran(place, life, task),
             Event::NextSubmit(index) => {
+                let batch = self.take_due_submits(index);
                 self.plan_next_submit();
-                self.send_submit(index);
+                self.send_submits(batch);
             }
-            Event::Submit(index) => self.send_submit(index),
-            Event::AtStoreSubmit(index) => self.submit(index),
+            Event::Submit(index) => self.send_submits(vec![index]),
+            Event::AtStoreSubmit(batch) => self.submit(&batch),
             Event::Cancel(task) => self.cancel(task),
             Event::Fault(index) => self.strike(index),
             Event::Resume(place) => self.resume(place),

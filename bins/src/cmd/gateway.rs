@@ -80,7 +80,7 @@ pub async fn run(args: GatewayArgs) -> Result<(), GatewayError> {
     if args.with_parent {
         shutdown::end_with_parent();
     }
-    let store = args.store.open(Hears::All)?;
+    let store = args.store.open(Hears::Endings)?;
     let listener = listen(&args.address).await?;
     serve_on(listener, store, shutdown).await;
     Ok(())

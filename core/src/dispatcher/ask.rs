@@ -59,10 +59,7 @@ impl Dispatcher {
     }
 
     pub(super) fn on_store_failed(&mut self, now: Instant, request: RequestId) {
-        if let Some(asked) = self.asked.get(&request) {
-            if asked.claim().is_some() {
-                self.queue.note_failure();
-            }
+        if self.asked.contains_key(&request) {
             self.timers
                 .set(Timer::Retry(request), now + self.config.store_retry);
         }
@@ -82,7 +79,6 @@ impl Dispatcher {
     /// Nothing is claimed, workers keep what they hold, requests wait (R13).
     pub(super) fn on_store_disconnected(&mut self) {
         self.store_up = false;
-        self.queue.note_failure();
     }
 
     pub(super) fn on_reply(&mut self, now: Instant, request: RequestId, reply: Reply) {

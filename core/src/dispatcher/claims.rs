@@ -6,13 +6,14 @@
 //!
 //! [`Config::claim_limit`]: super::Config::claim_limit
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::Dispatcher;
 use super::timer::Timer;
 use crate::id::TaskId;
 use crate::store::Op;
-use crate::store::op::{CLAIMS_KEPT, Claim, Claimed};
+use crate::store::op::{Ahead, CLAIMS_AHEAD, CLAIMS_KEPT, Claim, Claimed};
 use crate::time::Instant;
 use crate::wire::message::TaskRef;
 
@@ -35,10 +36,8 @@ pub(super) struct Queue {
     under_way: BTreeMap<u64, Places>,
     /// The last number of which it is known whether the queue had more than it brought.
     seen: u64,
-    /// What was brought since tasks were placed last, if anything.
-    brought: Option<Brought>,
-    /// A claim has failed: who waits for all that are under way would wait too long.
-    failed: bool,
+    /// A claim has brought all that one may ask for, since tasks were placed last.
+    long: bool,
     /// Whether a poll is due at some time. Each step asks, and among the timers of a thousand
     /// workers that would take longer than the step.
     polls: bool,
@@ -52,15 +51,8 @@ struct Places {
     max: u32,
     /// So many of them with a loss.
     suspects: u32,
-}
-
-/// What claims have brought since tasks were placed last.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct Brought {
-    /// The number of the last claim that was under way when the first of them was answered.
-    last: u64,
-    /// One of them brought all that a claim may ask for.
-    long: bool,
+    /// For how many tasks there is a place at all.
+    all: u32,
 }
 
 impl Queue {
@@ -126,7 +118,7 @@ impl Queue {
         match (self.oldest_under_way(), self.under_way.values().next_back()) {
             (Some(oldest), Some(last)) => {
                 let span = self.number + 1 - oldest;
-                last.max >= claim_limit && span < in_flight.min(CLAIMS_KEPT)
+                last.max >= claim_limit && span < in_flight.min(CLAIMS_KEPT - CLAIMS_AHEAD)
             }
             _ => true,
         }
@@ -150,7 +142,6 @@ impl Queue {
         self.answered = self.answered.max(claim.number);
         let blind = suspects >= places.suspects as usize;
         self.blind = blind || (self.blind && claim.number < self.number);
-        self.failed &= !self.under_way.is_empty();
         match tasks >= places.max as usize {
             // There may be more, and no claim is on its way to see: twice as many as have seen.
             true if claim.number == self.number => {
@@ -161,41 +152,31 @@ impl Queue {
             // The queue is empty, and the doorbell or a poll says when it is no longer.
             false if is_newest => {
                 self.reasons = self.fresh;
-                self.seen = claim.number;
+                self.seen = self.seen.max(claim.number);
                 self.exhausted = true;
             }
             false => {}
         }
-        if tasks > 0 {
-            let last = self.number;
-            let brought = self.brought.get_or_insert(Brought { last, long: false });
-            brought.long |= tasks >= limit as usize;
-        }
+        self.long |= tasks >= limit as usize;
         true
+    }
+
+    /// The store has carried out the next claim already.
+    fn came_ahead(&mut self, long: bool) {
+        self.number += 1;
+        self.seen = self.number;
+        self.long |= long;
     }
 
     /// A claim was answered with what is no answer to it: nothing is known, and a poll will tell. If it took
     /// tasks, the renewals list them.
     pub(super) fn give_up(&mut self, number: u64) {
         self.under_way.remove(&number);
-        self.failed &= !self.under_way.is_empty();
-    }
-
-    /// A claim could not be delivered, or its answer was lost.
-    pub(super) fn note_failure(&mut self) {
-        self.failed = !self.under_way.is_empty();
-    }
-
-    /// Whether more comes soon that was claimed together with what is here.
-    pub(super) fn is_coming(&self) -> bool {
-        let of_these = |brought: Brought| self.oldest_under_way() <= Some(brought.last);
-        let under_way = !self.under_way.is_empty();
-        under_way && !self.failed && self.brought.is_some_and(of_these)
     }
 
     /// All that is here is being placed. Says whether it came out of a long queue.
-    pub(super) fn take_brought(&mut self) -> bool {
-        self.brought.take().is_some_and(|brought| brought.long)
+    pub(super) fn take_long(&mut self) -> bool {
+        std::mem::take(&mut self.long)
     }
 
     /// A new incarnation: the answers to the claims of the old one will be thrown away, because
@@ -226,6 +207,7 @@ impl Dispatcher {
                 number: self.queue.sent(places),
                 max: places.max,
                 suspects: places.suspects,
+                places: places.all,
                 except: self.undecided(),
             };
             self.ask(Op::Claim(claim), Vec::new());
@@ -238,22 +220,33 @@ impl Dispatcher {
         let reserved = u64::from(self.queue.unplaced) + tasks;
         let free = self.roster.free_total().saturating_sub(reserved);
         let limit = self.config.claim_limit;
-        if free == 0
-            || !self.roster.is_hungry()
-            || !self.queue.has_room(limit, self.config.claims_in_flight)
-        {
+        if !self.queue.has_room(limit, self.config.claims_in_flight) {
             return None;
         }
+        let small = |places: u64| u32::try_from(places).unwrap_or(u32::MAX);
+        let max = small(free).min(limit);
         let alone = tasks == 0;
         let suspects = self.roster.free_clean().saturating_sub(suspects);
+        let places = Places {
+            max,
+            suspects,
+            all: small(free),
+        };
+        // What was brought ahead and not heard of is asked for, even if there is no place for more.
+        let owed = self.unaccounted.values().max();
+        if alone && owed.is_some_and(|last| *last > self.queue.last_number()) {
+            return Some(places);
+        }
+        if free == 0 || !self.roster.is_hungry() {
+            return None;
+        }
         if self.queue.reasons == 0 && !(alone && self.queue.blind && suspects > 0) {
             if alone && !std::mem::replace(&mut self.queue.polls, true) {
                 self.timers.set(Timer::Poll, now + self.config.poll);
             }
             return None;
         }
-        let max = u32::try_from(free).unwrap_or(u32::MAX).min(limit);
-        Some(Places { max, suspects })
+        Some(places)
     }
 
     /// Tasks that may be in the queue although a result or a running attempt of them is known here.
@@ -269,6 +262,33 @@ impl Dispatcher {
         if !self.queue.answered(claim, claimed.len(), suspects, limit) {
             return;
         }
+        self.take_in(now, claimed);
+    }
+
+    /// The store has claimed tasks before it was asked to.
+    pub(super) fn on_claimed_ahead(&mut self, now: Instant, ahead: Ahead) {
+        if ahead.incarnation != self.incarnation {
+            return;
+        }
+        match ahead.number.cmp(&(self.queue.last_number() + 1)) {
+            // A claim of this number is under way, or answered: that brings these tasks.
+            Ordering::Less => {}
+            Ordering::Equal => {
+                let count = ahead.tasks.len();
+                self.queue
+                    .came_ahead(count >= self.config.claim_limit as usize);
+                self.counters.claimed_ahead += count as u64;
+                self.take_in(now, ahead.tasks);
+            }
+            // Those before it were not told, and are to be asked for first.
+            Ordering::Greater => {
+                self.counters.hints_missed += 1;
+                self.queue.ring();
+            }
+        }
+    }
+
+    fn take_in(&mut self, now: Instant, claimed: Vec<Claimed>) {
         self.counters.claimed += claimed.len() as u64;
         for task in claimed {
             let key = TaskRef {

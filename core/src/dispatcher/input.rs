@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::Incarnation;
 use crate::store::RequestId;
-use crate::store::op::{CLAIMS_KEPT, Mode, Reply};
+use crate::store::op::{Ahead, CLAIMS_AHEAD, CLAIMS_KEPT, Mode, Reply};
 use crate::timing::Timing;
 use crate::wire::json;
 use crate::wire::message::FromWorker;
@@ -43,6 +43,8 @@ pub enum Input {
     },
     /// Somebody has put tasks into the queue. A hint.
     DoorbellRang,
+    /// The store has claimed tasks ahead, perhaps for another dispatcher. A hint.
+    ClaimedAhead(Ahead),
     /// A worker said something.
     MessageReceived {
         /// From where.
@@ -90,7 +92,8 @@ pub struct Config {
     pub store_retry: Duration,
     /// At most so many tasks a claim.
     pub claim_limit: u32,
-    /// At most so many claims wait for their answers, and no more than the store keeps answers (R1).
+    /// At most so many claims wait for their answers, and no more than the store keeps answers, less those to
+    /// claims that it carries out ahead (R1).
     pub claims_in_flight: u64,
     /// At most so many batches of commits, of requeues and of adoptions wait for their answers. Beyond
     /// one, all are full.
@@ -120,7 +123,7 @@ impl Config {
             poll: Duration::from_millis(500),
             store_retry: Duration::from_millis(200),
             claim_limit: 256,
-            claims_in_flight: CLAIMS_KEPT,
+            claims_in_flight: CLAIMS_KEPT - CLAIMS_AHEAD,
             batches_in_flight: 32,
             json_credit: 4,
             json_patience: Duration::from_millis(200),

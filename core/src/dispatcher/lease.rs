@@ -10,7 +10,7 @@ use super::wants::Wants;
 use super::{Dispatcher, Output};
 use crate::id::{Session, WorkerKey};
 use crate::store::Op;
-use crate::store::op::{EndReason, Owned, Placement, Reply};
+use crate::store::op::{CLAIMS_AHEAD, EndReason, Owned, Placement, Reply};
 use crate::time::Instant;
 use crate::wire::message::{FromDispatcher, TaskRef, ToWorker, UNNUMBERED};
 
@@ -235,9 +235,11 @@ impl Dispatcher {
     }
 
     /// The safety net: what the store says is this incarnation's, but is not known here twice in
-    /// a row, goes back. Once is no evidence: a claim's answer may be on its way.
+    /// a row, goes back. Once is no evidence: a claim's answer may be on its way, or it was carried
+    /// out ahead and is to be asked for.
     fn account(&mut self, now: Instant, owned: Vec<Owned>) {
         let oldest = self.queue.oldest_under_way();
+        let last = self.queue.last_number();
         let before = std::mem::take(&mut self.unaccounted);
         for Owned {
             task,
@@ -250,14 +252,14 @@ impl Dispatcher {
                 continue;
             }
             match before.get(&key) {
-                Some(number) if oldest.is_none_or(|oldest| *number < oldest) => {
+                Some(number) if *number < oldest.unwrap_or(last + 1) => {
                     self.unbelieved(now, key, seat);
                 }
                 Some(number) => {
                     self.unaccounted.insert(key, *number);
                 }
                 None => {
-                    self.unaccounted.insert(key, self.queue.last_number());
+                    self.unaccounted.insert(key, last + CLAIMS_AHEAD);
                 }
             }
         }

@@ -82,7 +82,7 @@ pub struct Dispatcher {
     wants: Wants,
     lease: Lease,
     queue: Queue,
-    /// What a renewal listed that was not known here, and the claim that was out at the time.
+    /// What a renewal listed that was not known here, and the last claim that may have brought it.
     unaccounted: BTreeMap<TaskRef, u64>,
 
     placements: u64,
@@ -108,6 +108,10 @@ pub struct Counters {
     pub deaths: u64,
     /// Tasks claimed.
     pub claimed: u64,
+    /// Those of them that the store claimed ahead, and told of.
+    pub claimed_ahead: u64,
+    /// Times a hint showed that one before it was missed.
+    pub hints_missed: u64,
     /// Results committed.
     pub committed: u64,
     /// Results that the store called stale.
@@ -221,6 +225,7 @@ impl Machine for Dispatcher {
             Input::StoreReplied { request, reply } => self.on_reply(now, request, reply),
             Input::StoreFailed { request } => self.on_store_failed(now, request),
             Input::DoorbellRang => self.queue.ring(),
+            Input::ClaimedAhead(ahead) => self.on_claimed_ahead(now, ahead),
             Input::MessageReceived { peer, message } => self.on_message(now, peer, message),
             Input::LegacyReceived { peer, message } => self.on_legacy(now, peer, message),
             Input::JunkReceived { peer } => self.on_junk(peer),

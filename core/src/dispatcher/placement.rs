@@ -54,12 +54,10 @@ impl Dispatcher {
 
     /// Places every claimed task whose function is here. What finds no credit goes back, uncharged.
     pub(super) fn place(&mut self, now: Instant) {
-        // One Run answers a question, so that all that can go with it must be here.
-        let waits = self.roster.has_questions() && self.store_up && !self.is_draining();
-        if self.fetching.is_empty() || (waits && self.queue.is_coming()) {
+        if self.fetching.is_empty() {
             return;
         }
-        let from_long_queue = self.queue.take_brought();
+        let from_long_queue = self.queue.take_long();
         let mut waiting = self.take_ready().into_iter().peekable();
         let mut runs: BTreeMap<WorkerKey, Vec<(FunctionId, Run)>> = BTreeMap::new();
         let mut keys = Vec::new();
@@ -183,7 +181,7 @@ impl Dispatcher {
             runs.push(run);
         }
         self.roster.update(worker, |seat| {
-            seat.asked = false;
+            seat.asked &= seat.free() > 0;
             // The worker forgets functions too; what it lost it says, so forgetting all is safe.
             if seat.known.len() > self.config.function_limit {
                 seat.known.clear();

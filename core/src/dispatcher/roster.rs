@@ -84,7 +84,9 @@ impl Seat {
         }
     }
 
-    /// A lock-step peer gets one task a question.
+    /// A lock-step peer gets one task a question. The question of another is open until its credit is
+    /// used: so whoever has idle processes is known, while the next question of one that was given
+    /// something is on its way.
     fn at_once(&self) -> u32 {
         if self.peer.delimited { 1 } else { u32::MAX }
     }
@@ -117,7 +119,6 @@ impl Seat {
             rank: self.rank(),
             clean: self.suspects == 0,
             hungry: self.is_hungry(),
-            asks: self.flow == Flow::Pull,
         }
     }
 
@@ -134,7 +135,6 @@ struct Place {
     rank: (std::cmp::Reverse<u32>, u64),
     clean: bool,
     hungry: bool,
-    asks: bool,
 }
 
 /// A free worker in the index.
@@ -159,8 +159,6 @@ struct Index {
     clean: u32,
     /// Workers with free credit that will soon have nothing to do.
     hungry: u32,
-    /// Workers with free credit that have asked for tasks.
-    asking: u32,
 }
 
 /// So many tasks of a long queue are given at a time to a worker whose processes are all busy.
@@ -204,11 +202,6 @@ impl Roster {
     /// Whether any worker will soon have nothing to do.
     pub(super) fn is_hungry(&self) -> bool {
         self.index.hungry > 0
-    }
-
-    /// Whether any worker with free credit has asked for tasks.
-    pub(super) fn has_questions(&self) -> bool {
-        self.index.asking > 0
     }
 
     /// Puts a worker in its place, or another session of it.
@@ -307,7 +300,6 @@ impl Index {
             self.total += u64::from(place.free);
             self.clean += u32::from(place.clean);
             self.hungry += u32::from(place.hungry);
-            self.asking += u32::from(place.asks);
         }
     }
 
@@ -318,7 +310,6 @@ impl Index {
             self.total -= u64::from(place.free);
             self.clean -= u32::from(place.clean);
             self.hungry -= u32::from(place.hungry);
-            self.asking -= u32::from(place.asks);
         }
     }
 }

@@ -17,31 +17,38 @@ impl Store {
         let Some(lease) = self.live_lease(now, claim.incarnation) else {
             return Reply::LeaseGone;
         };
-        if claim.number <= lease.claim_number {
-            let answer = lease.claim_answers.get(&claim.number).cloned();
-            let answer = answer.unwrap_or_default();
-            return Reply::Claimed(self.still_owned(claim.incarnation, &answer));
+        let is_repeated = claim.number <= lease.asked_number;
+        lease.asked_number = lease.asked_number.max(claim.number);
+        let answer = lease.claim_answers.get(&claim.number).cloned();
+        // If this is no repeat, it may have been carried out ahead; then there may be more by now.
+        let mut claimed = self.still_owned(claim.incarnation, &answer.unwrap_or_default());
+        if is_repeated {
+            return Reply::Claimed(claimed);
         }
-        let mut claimed = Vec::new();
         let mut failed = Vec::new();
-        let suspects = claim.suspects.min(claim.max) as usize;
+        let max = claim.max as usize;
+        let suspects = max.min(claimed.len() + claim.suspects as usize);
         while claimed.len() < suspects
             && let Some(task) = first_but(&self.suspects, &claim.except)
         {
             match self.charge(now, task) {
-                true => claimed.push(self.claim_one(now, claim.incarnation, task)),
+                true => claimed.extend(self.claim_one(now, claim.incarnation, task)),
                 false => failed.push(task),
             }
         }
-        while claimed.len() < claim.max as usize
+        while claimed.len() < max
             && let Some(task) = first_but(&self.ready, &claim.except)
         {
-            claimed.push(self.claim_one(now, claim.incarnation, task));
+            claimed.extend(self.claim_one(now, claim.incarnation, task));
         }
-        let claimed: Vec<Claimed> = claimed.into_iter().flatten().collect();
+        let until = now + self.config.standing;
         if let Some(lease) = self.leases.get_mut(&claim.incarnation) {
             let answer = claimed.iter().map(|c| (c.task, c.attempt)).collect();
             lease.keep_answer(claim.number, answer);
+            let left = claim.places.saturating_sub(claimed.len() as u32);
+            // Of later ones that were carried out ahead its dispatcher had not heard.
+            let is_last = claim.number == lease.claim_number;
+            lease.leave_open(if is_last { left } else { 0 }, until);
             self.changes.leases.insert(claim.incarnation);
         }
         self.tell_ended(failed);
@@ -78,7 +85,12 @@ impl Store {
         false
     }
 
-    fn claim_one(&mut self, now: WallTime, owner: Incarnation, task: TaskId) -> Option<Claimed> {
+    pub(super) fn claim_one(
+        &mut self,
+        now: WallTime,
+        owner: Incarnation,
+        task: TaskId,
+    ) -> Option<Claimed> {
         self.unlist(task);
         let row = self.tasks.get_mut(&task)?;
         row.status = Status::Running;

@@ -22,6 +22,8 @@ impl Store {
                 expires_at,
                 claim_number: 0,
                 claim_answers: BTreeMap::new(),
+                asked_number: 0,
+                standing: None,
                 report: None,
             };
             self.leases.insert(incarnation, lease);

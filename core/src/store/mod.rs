@@ -12,9 +12,10 @@
 //! test holds to this file.
 //!
 //! Reading order: [`op`] (what can be asked), [`row`] (what is kept), this file (dispatch),
-//! `claim` (Claim, Adopt, Requeue, Commit: the fenced ones), `lease` (Renew, Reap, Release),
+//! `claim` (Claim, Adopt, Requeue, Commit: the fenced ones), `ahead` (claims by a submit), `lease` (Renew, Reap, Release),
 //! `view` (the reading ones), `invariants`.
 
+mod ahead;
 mod claim;
 mod invariants;
 mod lease;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::ahead::Places;
 pub use self::machine::{Input, Output, RequestId};
 pub use self::op::{Notice, Op, Reply};
 use self::op::{Submission, Submitted};
@@ -49,6 +51,10 @@ pub struct Config {
     pub queue_limit: u64,
     /// How long a result is kept.
     pub retention: Duration,
+    /// How long new tasks may take the places that a claim has left open: twice as long as a dispatcher waits
+    /// before it looks again, and no longer, since they would go to one that has died. With zero all tasks wait
+    /// to be asked for.
+    pub standing: Duration,
 }
 
 impl Default for Config {
@@ -58,6 +64,7 @@ impl Default for Config {
             max_losses: 3,
             queue_limit: 1_000_000,
             retention: Duration::from_secs(24 * 3600),
+            standing: Duration::from_secs(1),
         }
     }
 }
@@ -223,9 +230,11 @@ impl Store {
     fn submit(&mut self, now: WallTime, batch: Vec<Submission>) -> Reply {
         let mut verdicts = Vec::with_capacity(batch.len());
         let before = bells(self.ready.len());
+        let mut places = self.open_places(now);
         for submission in batch {
-            verdicts.push(self.submit_one(now, submission));
+            verdicts.push(self.submit_one(now, submission, &mut places));
         }
+        self.close_places(places);
         // Whoever has credit and found nothing is told that there is something now, and again
         // when there is more than one claim brings. Whoever gets credit while there is something
         // looks by itself.
@@ -235,7 +244,12 @@ impl Store {
         Reply::Submitted(verdicts)
     }
 
-    fn submit_one(&mut self, now: WallTime, submission: Submission) -> Submitted {
+    fn submit_one(
+        &mut self,
+        now: WallTime,
+        submission: Submission,
+        places: &mut Places,
+    ) -> Submitted {
         if let Some(row) = self.tasks.get(&submission.task) {
             return match row.function == submission.function {
                 true => Submitted::Accepted,
@@ -249,8 +263,14 @@ impl Store {
         let row = Row::new(self.next_seq, now, submission);
         self.next_seq += 1;
         self.ready.insert(row.seq, task);
+        let once = row.options.at_most_once;
         self.tasks.insert(task, row);
         self.changes.tasks.insert(task);
+        // One that may start once only waits for a dispatcher that asks: it would be lost with one that
+        // is gone.
+        if places.are_open() && !once {
+            self.claim_ahead(now, task, places);
+        }
         Submitted::Accepted
     }
 

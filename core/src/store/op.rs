@@ -86,7 +86,19 @@ pub enum Op {
 
 /// The answers to the last so many claims of an incarnation are kept: no more of them are under way
 /// at once (R1).
-pub const CLAIMS_KEPT: u64 = 32;
+pub const CLAIMS_KEPT: u64 = 64;
+
+/// At most so many claims of an incarnation are carried out ahead: under the numbers that follow the last
+/// it has asked for.
+pub const CLAIMS_AHEAD: u64 = 32;
+
+/// Claims with these numbers and above are not carried out ahead: a script of Redis cannot count on from
+/// there.
+pub const AHEAD_NUMBER_LIMIT: u64 = 1 << 53;
+
+/// Tasks with parameters of so many bytes together are told with the hint that they were claimed ahead. Those
+/// of more are fetched.
+pub const AHEAD_BYTES: usize = 64 * 1024;
 
 /// Whenever so many more tasks wait, the doorbell rings again: there is a reason for one more claim.
 pub const BELL_EVERY: usize = 256;
@@ -134,6 +146,9 @@ pub struct Claim {
     pub max: u32,
     /// At most so many of them with a loss: one for each worker that holds none (R14).
     pub suspects: u32,
+    /// For how many tasks there is a place at all. Those that it does not bring stay open, and the next new
+    /// tasks are claimed for them ahead.
+    pub places: u32,
     /// Tasks to leave where they are: their adoption or commit is pending (R1).
     pub except: Vec<TaskId>,
 }
@@ -469,10 +484,25 @@ pub struct Overview {
 /// A hint that something happened. Losing one costs time, never a task.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Notice {
-    /// The doorbell: the queue was empty and is no longer, or got a task back.
+    /// The doorbell: the queue was empty and is no longer, or got a task back; or tasks were claimed ahead
+    /// that are too large for a hint.
     Queued,
+    /// Tasks were claimed ahead.
+    Claimed(Ahead),
     /// These tasks have ended.
     Ended(Vec<Ending>),
+}
+
+/// A claim that the store has carried out before its dispatcher asked for it: new tasks took what an earlier
+/// claim had left open. Who then claims under this number is answered the same.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Ahead {
+    /// Who owns the tasks.
+    pub incarnation: Incarnation,
+    /// The number of the claim.
+    pub number: u64,
+    /// What it has brought, oldest first.
+    pub tasks: Vec<Claimed>,
 }
 
 /// The largest outcome that is told with the hint that a task has ended, in bytes. Whoever waits

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::op::{CLAIMS_KEPT, Holder, PAST_LIMIT, PastAttempt, Report, Submission, TaskState};
+use super::op::{
+    AHEAD_NUMBER_LIMIT, CLAIMS_AHEAD, CLAIMS_KEPT, Holder, PAST_LIMIT, PastAttempt, Report,
+    Submission, TaskState,
+};
 use crate::id::{Attempt, FunctionId, Session, TaskId};
 use crate::task::{FailureKind, Options, Outcome, Status};
 use crate::time::WallTime;
@@ -103,18 +106,56 @@ pub struct Lease {
     /// What was answered to the last claims, by their numbers: of those whose numbers differ by a
     /// multiple of [`CLAIMS_KEPT`] only the last (R1).
     pub claim_answers: BTreeMap<u64, Vec<(TaskId, Attempt)>>,
+    /// The largest number under which the dispatcher itself has asked.
+    pub asked_number: u64,
+    /// What the last claim has left open, for new tasks to take.
+    pub standing: Option<Standing>,
     /// What the dispatcher reported last.
     pub report: Option<Report>,
 }
 
+/// Places that a claim has left open.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Standing {
+    /// How many.
+    pub places: u32,
+    /// When they are over.
+    pub until: WallTime,
+}
+
 impl Lease {
-    /// Keeps what was answered to a new claim, and forgets what is too old to be asked for again.
+    /// Keeps what was answered to a claim, and forgets what is too old to be asked for again.
     pub(super) fn keep_answer(&mut self, number: u64, answer: Vec<(TaskId, Attempt)>) {
-        self.claim_number = number;
+        self.claim_number = self.claim_number.max(number);
         let place = number % CLAIMS_KEPT;
         self.claim_answers
             .retain(|kept, _| kept % CLAIMS_KEPT != place);
         self.claim_answers.insert(number, answer);
+    }
+
+    /// So many places are open until then, or until the next claim.
+    pub(super) fn leave_open(&mut self, places: u32, until: WallTime) {
+        self.standing = (places > 0).then_some(Standing { places, until });
+    }
+
+    /// How many new tasks may be claimed for it ahead at `now`.
+    pub(super) fn places_ahead(&self, now: WallTime) -> u32 {
+        let next = self.claim_number.saturating_add(1);
+        let open = self.is_live(now)
+            && next < AHEAD_NUMBER_LIMIT
+            && next <= self.asked_number.saturating_add(CLAIMS_AHEAD);
+        let standing = self
+            .standing
+            .filter(|standing| open && now < standing.until);
+        standing.map_or(0, |standing| standing.places)
+    }
+
+    /// So many of the open places are taken.
+    pub(super) fn take_places(&mut self, taken: u32) {
+        if let Some(standing) = &mut self.standing {
+            standing.places = standing.places.saturating_sub(taken);
+        }
+        self.standing = self.standing.filter(|standing| standing.places > 0);
     }
 
     /// Whether it is live at `now`. A lease ends *at* its expiry.

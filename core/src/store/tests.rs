@@ -1,5 +1,7 @@
 //! The store's rules, one test a sentence.
 
+mod ahead;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -73,6 +75,7 @@ impl TestEnv {
             number,
             max,
             suspects: max,
+            places: max,
             except: vec![],
         };
         match self.apply(Op::Claim(claim)) {
@@ -326,6 +329,7 @@ fn a_claim_takes_no_more_suspects_than_it_has_room_for() {
         number: 9,
         max: 3,
         suspects: 1,
+        places: 0,
         except: vec![],
     };
     let Reply::Claimed(claimed) = env.apply(Op::Claim(claim)) else {
@@ -346,6 +350,7 @@ fn a_claim_leaves_the_excepted_where_they_are() {
         number: 9,
         max: 3,
         suspects: 1,
+        places: 0,
         except: vec![a],
     };
     let Reply::Claimed(claimed) = env.apply(Op::Claim(claim)) else {
@@ -376,6 +381,7 @@ fn a_lease_that_is_over_is_closed_and_its_tasks_come_back() {
         number: 99,
         max: 1,
         suspects: 0,
+        places: 0,
         except: vec![],
     };
     assert_eq!(env.apply(Op::Claim(late)), Reply::LeaseGone);
@@ -419,6 +425,7 @@ fn a_clock_that_is_set_back_brings_back_no_lease_that_was_found_to_be_over() {
         number: 1,
         max: 1,
         suspects: 0,
+        places: 0,
         except: vec![],
     });
     assert_eq!(env.apply(claim.clone()), Reply::LeaseGone);

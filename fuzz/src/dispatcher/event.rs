@@ -46,7 +46,7 @@ impl World {
                 self.requests
                     .apply(self.now, Op::Cancel { task: draw.task() }),
             ),
-            30 => self.feed(Input::DoorbellRang),
+            30 => self.hear(),
             31..46 => self.store_event(draw),
             46 => self.requests.claim_elsewhere(self.now),
             47 => self.requests.reap_all(self.now),
@@ -188,8 +188,14 @@ impl World {
         });
         self.requests.apply(self.now, Op::Submit(tasks));
         if draw.flag() {
-            self.feed(Input::DoorbellRang);
+            self.hear();
         }
+    }
+
+    /// The store says what it has claimed ahead last, or that tasks wait.
+    fn hear(&mut self) {
+        let hint = self.requests.hints.pop();
+        self.feed(hint.map_or(Input::DoorbellRang, Input::ClaimedAhead));
     }
 
     fn store_event(&mut self, draw: &mut Draw<'_>) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mpcsfaas_core::id::{FunctionId, Incarnation};
 use mpcsfaas_core::machine::Machine;
-use mpcsfaas_core::store::op::Claim;
+use mpcsfaas_core::store::op::{Ahead, Claim, Notice};
 use mpcsfaas_core::store::{Config, Op, Reply, RequestId, Store};
 use mpcsfaas_core::task::{Function, Options, Versions};
 use mpcsfaas_core::time::{Instant, WallTime};
@@ -26,6 +26,8 @@ pub(super) struct Requests {
     under_way: BTreeSet<RequestId>,
     last: RequestId,
     others: u64,
+    /// Hints of claims ahead that nobody has heard yet.
+    pub(super) hints: Vec<Ahead>,
 }
 
 impl Requests {
@@ -49,6 +51,7 @@ impl Requests {
             under_way: BTreeSet::new(),
             last: 0,
             others: 0,
+            hints: Vec::new(),
         }
     }
 
@@ -113,7 +116,12 @@ impl Requests {
     fn apply_at(&mut self, at: WallTime, op: Op) -> Reply {
         let reply = self.store.apply(at, op);
         self.store.take_changes();
-        while self.store.poll_notice().is_some() {}
+        let hint = |notice| match notice {
+            Notice::Claimed(ahead) => Some(ahead),
+            Notice::Queued | Notice::Ended(_) => None,
+        };
+        let hints = std::iter::from_fn(|| self.store.poll_notice());
+        self.hints.extend(hints.filter_map(hint));
         if let Err(broken) = self.store.check() {
             panic!("{broken}");
         }
@@ -134,6 +142,7 @@ impl Requests {
             number: self.others,
             max: 1,
             suspects: 1,
+            places: 0,
             except: Vec::new(),
         };
         self.apply(now, Op::Claim(claim));

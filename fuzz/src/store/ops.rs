@@ -116,6 +116,7 @@ impl Draw<'_> {
             number,
             max: self.number(0, 4) as u32,
             suspects: self.number(0, 3) as u32,
+            places: self.number(0, 5) as u32,
             except: if self.rarely(4) {
                 self.tasks()
             } else {

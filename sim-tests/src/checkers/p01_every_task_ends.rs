@@ -36,8 +36,8 @@ impl Checker for EveryTaskEnds {
 
     fn observe(&mut self, seen: &Seen) -> Result<(), String> {
         match &seen.what {
-            // A row begins without an attempt.
-            What::Row(row) if row.attempt == 0 => {
+            // A row begins without an attempt, or with the first.
+            What::Row(row) if row.attempt <= 1 => {
                 self.rows.insert(row.task);
             }
             What::RowGone(task) => {

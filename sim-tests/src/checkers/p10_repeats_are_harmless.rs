@@ -165,6 +165,21 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_its_dispatcher_ends_at_that_instant_is_not() {
+        let before = worker(W0);
+        let after = WorkerState {
+            session: before.session + 1,
+            ..before
+        };
+        let history = History::new()
+            .see(What::Worker(before))
+            .see(What::Repeated(W0))
+            .see(What::Unwelcome(W0))
+            .see(What::Worker(after));
+        assert_eq!(judge(history), Ok(1));
+    }
+
+    #[test]
     fn a_session_that_a_repeat_ends_is_named() {
         let before = worker(W0);
         let after = WorkerState {

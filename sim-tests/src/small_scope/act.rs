@@ -79,8 +79,9 @@ impl<'s> Act<'s> {
             Move::Refuse(pipe) => self.refuse(pipe),
             Move::Fact(place) => self.learn(place),
             Move::Doorbell(index) => {
-                self.state.dispatchers[index].change().doorbell = false;
-                self.step_dispatcher(index, Some(dispatcher::Input::DoorbellRang));
+                let node = self.state.dispatchers[index].change();
+                let heard = node.doorbell.pop_front();
+                self.step_dispatcher(index, heard);
             }
             Move::Fail(index) => {
                 let (_, request) = self.state.dispatchers[index].change().failing.remove(0);
@@ -317,9 +318,14 @@ impl<'s> Act<'s> {
         let mut changed: BTreeSet<TaskId> = std::mem::take(&mut told.tasks);
         changed.append(&mut store.take_changes().tasks);
         let hints = std::iter::from_fn(|| store.poll_notice());
-        let mut hints = std::mem::take(&mut told.notices).into_iter().chain(hints);
-        let rung = hints.any(|hint| hint == Notice::Queued);
-        drop(hints);
+        let hints = std::mem::take(&mut told.notices).into_iter().chain(hints);
+        let rung: Vec<_> = hints
+            .filter_map(|hint| match hint {
+                Notice::Queued => Some(dispatcher::Input::DoorbellRang),
+                Notice::Claimed(ahead) => Some(dispatcher::Input::ClaimedAhead(ahead)),
+                Notice::Ended(_) => None,
+            })
+            .collect();
         self.unsound = store.check().err();
         for task in changed {
             let row = self.state.store.store.task(task);
@@ -328,10 +334,13 @@ impl<'s> Act<'s> {
         if let Some(what) = ask.seen(&reply) {
             self.see(what);
         }
-        if rung {
-            for node in &mut self.state.dispatchers {
-                if node.process.is_some() {
-                    node.change().doorbell = true;
+        for node in &mut self.state.dispatchers {
+            if node.process.is_some() && !rung.is_empty() {
+                let doorbell = &mut node.change().doorbell;
+                for heard in &rung {
+                    if doorbell.back() != Some(heard) {
+                        doorbell.push_back(heard.clone());
+                    }
                 }
             }
         }

@@ -112,6 +112,7 @@ impl Past {
             }
             What::Arrived(node)
             | What::Repeated(node)
+            | What::Unwelcome(node)
             | What::Leaving { node, .. }
             | What::Ended { node, .. }
             | What::Over { node }

@@ -121,7 +121,7 @@ impl Act<'_> {
         node.standing = down;
         node.process = None;
         node.facts.clear();
-        node.doorbell = false;
+        node.doorbell.clear();
         node.failing.clear();
         let (node, by_itself) = (Place::Dispatcher(index), false);
         self.see(What::Ended { node, by_itself });

@@ -140,7 +140,7 @@ impl List {
         if !node.facts.is_empty() {
             self.due(place, Move::Fact(place));
         }
-        if node.doorbell {
+        if !node.doorbell.is_empty() {
             self.due(place, Move::Doorbell(index));
         }
         if node.failing.iter().any(|(at, _)| *at <= state.now) {

@@ -90,8 +90,8 @@ pub(super) struct DispatcherNode {
     pub(super) process: Option<Bugged<Dispatcher>>,
     /// What it will learn, in this order: the store's answers, and what its driver found out.
     pub(super) facts: VecDeque<dispatcher::Input>,
-    /// Whether the doorbell has rung. Two that have not been heard are one.
-    pub(super) doorbell: bool,
+    /// What the store has told everybody, in this order. Two rings that have not been heard are one.
+    pub(super) doorbell: VecDeque<dispatcher::Input>,
     /// Requests whose answers were lost, and when the driver loses its patience.
     pub(super) failing: Vec<(Instant, RequestId)>,
 }
@@ -192,7 +192,7 @@ impl State {
                 standing: starts(Place::Dispatcher(index)),
                 process: None,
                 facts: VecDeque::new(),
-                doorbell: false,
+                doorbell: VecDeque::new(),
                 failing: Vec::new(),
             })
         });

@@ -75,8 +75,15 @@ fn words(state: &State, step: Move) -> Option<Words> {
         Move::Fact(place) => fact(state, place),
         Move::Doorbell(index) => {
             let node = Place::Dispatcher(index);
-            let what = "DoorbellRang".to_owned();
-            (Kind::Store, node, Some(Place::Store), what, Vec::new())
+            let heard = state.dispatchers[index].doorbell.front();
+            let (what, tasks) = match heard {
+                Some(dispatcher::Input::ClaimedAhead(ahead)) => {
+                    let what = format!("ClaimedAhead #{}", ahead.number);
+                    (what, ahead.tasks.iter().map(claimed).collect())
+                }
+                _ => ("DoorbellRang".to_owned(), Vec::new()),
+            };
+            (Kind::Store, node, Some(Place::Store), what, tasks)
         }
         Move::Fail(index) => {
             let what = "waits no longer for an answer of the store".to_owned();

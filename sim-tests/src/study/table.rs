@@ -61,8 +61,8 @@ What takes world time: each message, and each store request and each answer, one
 (noop: {}, a guess; sleep: always the same; cpu: from half of the usual to half more).
 {step}
 What takes none: the store, workers, the gateway, the bytes of a message (no bandwidth, no codec), and Redis or a disk.
-Each worker has had one task before. Then all tasks of a row are submitted at one moment, each by itself, by a client
-one link from the store.
+Each worker has had one task before. Then all tasks of a row are submitted at one moment, in requests of up to 512, by a
+client one link from the store.
 link: latency, one way. done: from the submit to the last result in the store, median of the seeds.
 p50, p95, p99: from the submit of a task to its result in the store. eff: done with the fewest workers / done.
 claims: in a run. steps, orders: what the dispatcher's machine took in and gave out, for each task, beats included.

@@ -76,7 +76,7 @@ impl Cost {
                 &mut self.messages
             }
             Some(Input::StoreReplied { .. } | Input::StoreFailed { .. }) => &mut self.replies,
-            Some(Input::DoorbellRang) => &mut self.doorbells,
+            Some(Input::DoorbellRang | Input::ClaimedAhead(_)) => &mut self.doorbells,
             Some(
                 Input::StoreConnected
                 | Input::StoreDisconnected

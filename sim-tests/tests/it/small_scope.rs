@@ -92,7 +92,7 @@ fn planted_bugs_are_found() {
     };
     let wanted = [
         ("commit-without-fence", two_of(1, 0, 1, 0), "P3"),
-        ("lost-registration", two_of(0, 0, 1, 0), "P8"),
+        ("lost-registration", two_of(0, 0, 1, 0), "P1"),
         ("credit-counted-twice", two_of(1, 1, 0, 0), "P1"),
         // The task that nobody takes back goes to and fro.
         ("goodbye-forgotten", two_of(0, 1, 0, 1), "P1"),

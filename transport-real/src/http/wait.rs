@@ -252,7 +252,7 @@ impl Hub {
     fn heed(&mut self, notice: Result<Notice, broadcast::error::RecvError>) {
         match notice {
             Ok(Notice::Ended(endings)) => endings.into_iter().for_each(|ending| self.end(ending)),
-            Ok(Notice::Queued) | Err(broadcast::error::RecvError::Closed) => {}
+            Ok(Notice::Queued | Notice::Claimed(_)) | Err(broadcast::error::RecvError::Closed) => {}
             Err(broadcast::error::RecvError::Lagged(_)) => self.miss(true),
         }
     }

@@ -231,6 +231,7 @@ async fn connect_all(
     let channels = match hears {
         Hears::All => vec![shard.doorbell(), shard.ended()],
         Hears::Doorbell => vec![shard.doorbell()],
+        Hears::Endings => vec![shard.ended()],
     };
     pinger.subscribe(channels).await.map_err(failed)?;
     let doorbell = shard.doorbell();
@@ -245,7 +246,7 @@ async fn connect_all(
 
 fn notice(doorbell: &str, message: &Msg) -> Notice {
     match message.get_channel_name() == doorbell {
-        true => Notice::Queued,
+        true => reply::doorbell(message.get_payload_bytes()),
         false => Notice::Ended(reply::endings(message.get_payload_bytes())),
     }
 }

@@ -48,6 +48,8 @@ pub enum Hears {
     All,
     /// That the queue has got tasks: whoever claims them needs no more.
     Doorbell,
+    /// Which tasks have ended: whoever waits for results needs no more, and the doorbell may carry tasks.
+    Endings,
 }
 
 /// The text is no URL of a Redis server.

@@ -1,9 +1,10 @@
 //! What a script answers, as the reply that the specification gives.
 
-use mpcsfaas_core::store::Reply;
+use bytes::Bytes;
 use mpcsfaas_core::store::op::{
-    Cancelled, Claimed, Ending, Overview, Owned, Submitted, TaskState, TaskView, Verdict,
+    Ahead, Cancelled, Claimed, Ending, Overview, Owned, Submitted, TaskState, TaskView, Verdict,
 };
+use mpcsfaas_core::store::{Notice, Reply};
 use mpcsfaas_core::task::{Function, Status};
 use mpcsfaas_core::time::WallTime;
 use redis::Value;
@@ -154,6 +155,48 @@ fn reaped(value: Value) -> Result<Reply, Malformed> {
     }
 }
 
+/// What the doorbell says: that tasks wait, or which were claimed ahead. If that cannot be read, whoever
+/// hears it asks for them.
+pub fn doorbell(payload: &[u8]) -> Notice {
+    ahead(payload).map_or(Notice::Queued, Notice::Claimed)
+}
+
+/// As `ahead.lua` writes it: `<incarnation> <number>`, a line feed, and for each task its id, and its spec and
+/// parameters with their lengths in front.
+fn ahead(payload: &[u8]) -> Option<Ahead> {
+    let end = payload.iter().position(|byte| *byte == b'\n')?;
+    let (head, rest) = payload.split_at_checked(end)?;
+    let (incarnation, number) = std::str::from_utf8(head).ok()?.split_once(' ')?;
+    let mut rest = rest.get(1..)?;
+    let mut tasks = Vec::new();
+    while !rest.is_empty() {
+        let (id, tail) = rest.split_at_checked(ID_LENGTH)?;
+        rest = tail;
+        let spec = text::parse_spec(std::str::from_utf8(sized(&mut rest)?).ok()?)?;
+        tasks.push(Claimed {
+            task: std::str::from_utf8(id).ok()?.parse().ok()?,
+            attempt: 1,
+            function: spec.function,
+            params: Bytes::copy_from_slice(sized(&mut rest)?),
+            options: spec.options,
+            losses: 0,
+        });
+    }
+    Some(Ahead {
+        incarnation: incarnation.parse().ok()?,
+        number: number.parse().ok()?,
+        tasks,
+    })
+}
+
+/// Takes bytes from the front that have their length before them.
+fn sized<'a>(payload: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, rest) = payload.split_first_chunk::<4>()?;
+    let (taken, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+    *payload = rest;
+    Some(taken)
+}
+
 /// The length of a task's id in text.
 const ID_LENGTH: usize = 36;
 
@@ -184,10 +227,8 @@ fn ending(payload: &mut &[u8]) -> Option<Ending> {
         }
         _ => return None,
     };
-    let (length, rest) = rest.split_first_chunk::<4>()?;
-    let (outcome, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
     *payload = rest;
-    let outcome = text::parse_outcome(outcome);
+    let outcome = text::parse_outcome(sized(payload)?);
     let state = outcome.map(|outcome| TaskState {
         status,
         outcome: Some(outcome),

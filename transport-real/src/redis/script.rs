@@ -16,7 +16,7 @@ macro_rules! scripts {
 }
 
 scripts! {
-    SUBMIT: "prelude" "values" "submit";
+    SUBMIT: "prelude" "values" "ahead" "submit";
     OPEN_LEASE: "prelude" "close" "open_lease";
     CLAIM: "prelude" "values" "endings" "close" "claim";
     COMMIT: "prelude" "values" "endings" "commit";

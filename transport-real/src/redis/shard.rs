@@ -13,7 +13,7 @@ use mpcsfaas_core::time::WallTime;
 use redis::{Cmd, Script, ToRedisArgs, Value};
 
 use super::reply::{self, Shape};
-pub use super::reply::{Malformed, endings};
+pub use super::reply::{Malformed, doorbell, endings};
 use super::{function, script, text};
 
 /// Redis refuses an expiry that overflows its clock; nobody waits longer than a century.
@@ -166,6 +166,8 @@ impl Shard {
             .arg(claim.suspects)
             .arg(self.config.max_losses)
             .arg(text::by_store(FailureKind::WorkerLost))
+            .arg(millis(self.config.standing))
+            .arg(claim.places)
             .args(&claim.except, |call, task| call.arg(task.to_string()))
     }
 

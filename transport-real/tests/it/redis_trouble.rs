@@ -91,6 +91,7 @@ async fn claim(store: &StoreHandle, number: u64, max: u32) -> Vec<Claimed> {
         number,
         max,
         suspects: 0,
+        places: 0,
         except: vec![],
     };
     match store.call(Op::Claim(claim)).await {

@@ -10,13 +10,13 @@ use bytes::Bytes;
 use mpcsfaas_core::Machine;
 use mpcsfaas_core::id::{FunctionId, Incarnation, TaskId, WorkerId};
 use mpcsfaas_core::store::op::{
-    Adoption, CLAIMS_KEPT, Claim, Claimed, EndReason, Ending, PAST_LIMIT, REAP_BATCH, Requeue,
-    Submission,
+    Adoption, Ahead, CLAIMS_KEPT, Claim, Claimed, EndReason, Ending, PAST_LIMIT, REAP_BATCH,
+    Requeue, Submission,
 };
 use mpcsfaas_core::store::{Config, Notice, Op, Reply, Store};
 use mpcsfaas_core::task::{Function, Options, Versions};
 use mpcsfaas_core::time::WallTime;
-use mpcsfaas_transport_real::redis::shard::{Plan, Shard, endings};
+use mpcsfaas_transport_real::redis::shard::{self, Plan, Shard, endings};
 use proptest::test_runner::{Config as Runs, TestRunner};
 use redis::{Connection, PubSub, Value};
 
@@ -32,6 +32,7 @@ fn config() -> Config {
         max_losses: 2,
         queue_limit: 5,
         retention: Duration::from_secs(3600),
+        standing: Duration::from_secs(1),
     }
 }
 
@@ -42,6 +43,15 @@ struct Pair<'a> {
     redis: &'a mut Connection,
     now: WallTime,
     rung: usize,
+    ahead: Vec<Ahead>,
+    ended: Vec<Ending>,
+}
+
+/// What the scripts of one shard published.
+#[derive(Default)]
+struct Heard {
+    rung: usize,
+    ahead: Vec<Ahead>,
     ended: Vec<Ending>,
 }
 
@@ -53,6 +63,7 @@ impl<'a> Pair<'a> {
             redis,
             now: WallTime(1_700_000_000_000),
             rung: 0,
+            ahead: Vec::new(),
             ended: Vec::new(),
         }
     }
@@ -65,6 +76,7 @@ impl<'a> Pair<'a> {
         while let Some(notice) = self.model.poll_notice() {
             match notice {
                 Notice::Queued => rung += 1,
+                Notice::Claimed(ahead) => self.ahead.push(ahead),
                 Notice::Ended(tasks) => self.ended.extend(tasks),
             }
         }
@@ -108,6 +120,7 @@ impl<'a> Pair<'a> {
             number,
             max,
             suspects: max,
+            places: max,
             except: vec![],
         }));
         match reply {
@@ -132,26 +145,28 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// What the scripts of one shard published, up to the marker that this sends.
-fn heard(pair: &mut Pair<'_>, channels: &mut PubSub<'_>) -> (usize, Vec<Ending>) {
+/// What was published up to the marker that this sends.
+fn heard(pair: &mut Pair<'_>, channels: &mut PubSub<'_>) -> Heard {
     let (doorbell, ended) = (pair.shard.doorbell(), pair.shard.ended());
     redis::cmd("PUBLISH")
         .arg(&doorbell)
         .arg("end")
         .exec(pair.redis)
         .expect("published");
-    let mut rung = 0;
-    let mut told = Vec::new();
+    let mut heard = Heard::default();
     loop {
         let message = channels.get_message().expect("a message in time");
         let payload = message.get_payload_bytes();
         let channel = message.get_channel_name();
         if channel == doorbell && payload == b"end" {
-            return (rung, told);
+            return heard;
         } else if channel == doorbell {
-            rung += 1;
+            match shard::doorbell(payload) {
+                Notice::Claimed(ahead) => heard.ahead.push(ahead),
+                _ => heard.rung += 1,
+            }
         } else if channel == ended {
-            told.extend(endings(payload));
+            heard.ended.extend(endings(payload));
         }
     }
 }
@@ -172,10 +187,11 @@ fn check(steps: &[Step], name: &str, redis: &mut Connection, channels: &mut PubS
         }
     }
     pair.compare_state(TASKS.map(TaskId));
-    let (rung, ended) = heard(&mut pair, channels);
-    assert_eq!(rung, pair.rung, "how often the doorbell rang");
+    let heard = heard(&mut pair, channels);
+    assert_eq!(heard.rung, pair.rung, "how often the doorbell rang");
+    assert_eq!(heard.ahead, pair.ahead, "what was claimed ahead");
     assert_eq!(
-        sorted(ended),
+        sorted(heard.ended),
         sorted(pair.ended),
         "which tasks were announced as ended, and how"
     );
@@ -211,6 +227,40 @@ fn random_operations_agree() {
     if let Err(error) = result {
         panic!("{error}");
     }
+}
+
+#[test]
+fn new_tasks_take_the_places_that_claims_have_left_open() {
+    let server = RedisServer::start();
+    let mut redis = server.connection();
+    let mut hearing = server.connection();
+    let mut channels = hearing.as_pubsub();
+    channels.psubscribe("mpcsfaas:*").expect("subscribed");
+    let limits = Config {
+        queue_limit: 100,
+        ..config()
+    };
+    let mut pair = Pair::new("q0", limits, &mut redis);
+    for (incarnation, places) in DISPATCHERS.into_iter().zip([3, 2, 4, 0]) {
+        pair.apply(&Op::OpenLease { incarnation });
+        pair.claim(incarnation, 1, places);
+    }
+    pair.submit(1..=5, Options::default());
+    pair.submit([6], Options::default());
+    pair.now = pair.now + config().standing;
+    pair.submit([7], Options::default());
+    let heard = heard(&mut pair, &mut channels);
+    let told = |ahead: &Ahead| (ahead.incarnation, ahead.number, ahead.tasks.len());
+    let [first, second, third, _] = DISPATCHERS;
+    assert_eq!(
+        heard.ahead.iter().map(told).collect::<Vec<_>>(),
+        [(third, 2, 4), (first, 2, 1), (first, 3, 1)]
+    );
+    assert_eq!((heard.ahead, heard.rung), (pair.ahead.clone(), 1));
+    for (incarnation, number) in [(third, 2), (first, 2), (second, 2), (first, 2), (first, 3)] {
+        pair.claim(incarnation, number, 9);
+    }
+    pair.compare_state((1..=7).map(TaskId));
 }
 
 #[test]
@@ -321,21 +371,21 @@ fn the_answers_to_the_last_claims_are_kept() {
     let mut redis = server.connection();
     let mut pair = Pair::new("q0", Config::default(), &mut redis);
     pair.apply(&Op::OpenLease { incarnation: FIRST });
-    pair.submit(1..=40, Options::default());
+    pair.submit(1..=80, Options::default());
     // The numbers are no multiples of anything, and too large for a Lua number.
-    let number = |claim: u64| u64::MAX - 50 + claim;
+    let number = |claim: u64| u64::MAX - 100 + claim;
     for claim in 1..=CLAIMS_KEPT + 1 {
         assert_eq!(pair.claim(FIRST, number(claim), 1).len(), 1);
     }
     assert_eq!(
         pair.claim(FIRST, number(1), 1),
         [],
-        "it was the first of 33"
+        "it was the first of 65"
     );
     for claim in 2..=CLAIMS_KEPT + 1 {
         assert_eq!(pair.claim(FIRST, number(claim), 1).len(), 1);
     }
-    assert_eq!(pair.model.queued(), 40 - CLAIMS_KEPT - 1);
+    assert_eq!(pair.model.queued(), 80 - CLAIMS_KEPT - 1);
 }
 
 #[test]
@@ -353,7 +403,7 @@ fn the_doorbell_rings_for_each_claim_that_a_batch_is_worth() {
         pair.submit(tasks, Options::default());
         assert_eq!(pair.rung - before, rings);
     }
-    assert_eq!(heard(&mut pair, &mut channels).0, 4);
+    assert_eq!(heard(&mut pair, &mut channels).rung, 4);
 }
 
 #[test]

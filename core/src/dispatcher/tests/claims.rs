@@ -400,7 +400,7 @@ fn no_claim_is_so_far_ahead_that_an_answer_is_forgotten() {
     env.join(1, 1_000);
     env.take_asked();
     env.hold_store();
-    let most = store::op::CLAIMS_KEPT as usize;
+    let most = (store::op::CLAIMS_KEPT - store::op::CLAIMS_AHEAD) as usize;
     for _ in 0..2 * most {
         env.feed(Input::DoorbellRang);
     }

@@ -169,6 +169,7 @@ impl TestEnv {
             number,
             max: 1,
             suspects: 1,
+            places: 0,
             except: vec![],
         }));
     }

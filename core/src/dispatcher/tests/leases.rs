@@ -215,6 +215,7 @@ fn claim(env: &mut TestEnv, incarnation: Incarnation) {
         number: 1_000,
         max: 1,
         suspects: 0,
+        places: 0,
         except: vec![],
     }));
     assert!(matches!(reply, Reply::Claimed(tasks) if tasks.len() == 1));

@@ -4,6 +4,7 @@
 //! every step it checks the machine's invariants, and every mailbox checks that the numbers of a
 //! session have no gap (R8).
 
+mod ahead;
 mod claims;
 mod hostile;
 mod leases;
@@ -88,12 +89,27 @@ impl TestEnv {
         env
     }
 
+    /// One whose store claims ahead. With the others every task waits to be asked for.
+    fn claiming_ahead() -> TestEnv {
+        let mut env = TestEnv::unconnected_to(store::Config::default(), |_| {});
+        env.feed(Input::StoreConnected);
+        env
+    }
+
     fn unconnected(change: impl FnOnce(&mut Config)) -> TestEnv {
+        let config = store::Config {
+            standing: Duration::ZERO,
+            ..store::Config::default()
+        };
+        TestEnv::unconnected_to(config, change)
+    }
+
+    fn unconnected_to(store: store::Config, change: impl FnOnce(&mut Config)) -> TestEnv {
         let mut config = Config::new(ME, Mode::Push);
         change(&mut config);
         let mut env = TestEnv {
             dispatcher: Dispatcher::new(config, Instant::ZERO),
-            store: Store::new(store::Config::default()),
+            store: Store::new(store),
             now: Instant::ZERO,
             link: Link::Answers,
             held: VecDeque::new(),
@@ -152,8 +168,10 @@ impl TestEnv {
         let reply = self.at_store(op);
         inputs.push_back(Input::StoreReplied { request, reply });
         while let Some(notice) = self.store.poll_notice() {
-            if notice == Notice::Queued {
-                inputs.push_back(Input::DoorbellRang);
+            match notice {
+                Notice::Queued => inputs.push_back(Input::DoorbellRang),
+                Notice::Claimed(ahead) => inputs.push_back(Input::ClaimedAhead(ahead)),
+                Notice::Ended(_) => {}
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Pull mode: a question is parked until there is work, and answered by one batch.
+//! Pull mode: a question is parked until there is work, and open until every process has some.
 
 use super::*;
 
@@ -29,16 +29,31 @@ fn who_has_not_asked_gets_nothing() {
 }
 
 #[test]
-fn one_question_gets_one_batch() {
+fn a_question_is_open_until_its_credit_is_used() {
     let mut env = TestEnv::new();
     env.hello(1, Greeting::pull(3));
     pull(&mut env, 1, 3);
     env.submit_all(1..=2);
     assert_eq!(env.given(1), tasks([1, 2]));
-    env.submit(3);
+    env.submit_all(3..=4);
+    assert_eq!(env.given(1), tasks([3]), "one for each process");
+    env.finish(1, tasks([1])[0]);
     assert_eq!(env.given(1), [], "there is room, but no question");
     pull(&mut env, 1, 3);
-    assert_eq!(env.given(1), tasks([3]));
+    assert_eq!(env.given(1), tasks([4]));
+}
+
+#[test]
+fn nobody_is_given_tasks_ahead_while_one_that_was_given_some_has_idle_processes() {
+    let mut env = TestEnv::new();
+    for worker in 1..=2 {
+        env.hello(worker, Greeting::pull(2));
+        pull(&mut env, worker, 3);
+    }
+    env.submit(1);
+    env.submit_all(2..=4);
+    let given = [1, 2].map(|worker| env.given(worker).len());
+    assert_eq!(given, [2, 2]);
 }
 
 #[test]
@@ -75,48 +90,4 @@ fn several_questions_are_answered_by_one_claim() {
     env.take_asked();
     env.submit_all(1..=3);
     assert_eq!(env.claims_asked(), [3]);
-}
-
-#[test]
-fn all_that_was_claimed_together_answers_a_question_together() {
-    let mut env = TestEnv::with(|config| config.claim_limit = 2);
-    env.hello(1, Greeting::pull(6));
-    env.hold_store();
-    for number in 1..=6 {
-        env.submit_quietly(number, F, Options::default());
-    }
-    env.say(1, ToDispatcher::Pull { credit: 6 });
-    for _ in 0..3 {
-        env.feed(Input::DoorbellRang);
-    }
-    env.take_asked();
-    let is_claim = |op: &Op| matches!(op, Op::Claim(_));
-    env.release_one(is_claim);
-    env.release_one(|op| matches!(op, Op::GetFunction { .. }));
-    env.release_one(is_claim);
-    assert_eq!(
-        env.given(1),
-        [],
-        "one Run is one answer, and more is coming"
-    );
-    env.release_one(is_claim);
-    assert_eq!(env.given(1), tasks(1..=6));
-}
-
-#[test]
-fn a_claim_that_failed_is_not_waited_for() {
-    let mut env = TestEnv::with(|config| config.claim_limit = 2);
-    env.hello(1, Greeting::pull(6));
-    env.hold_store();
-    for number in 1..=6 {
-        env.submit_quietly(number, F, Options::default());
-    }
-    env.say(1, ToDispatcher::Pull { credit: 6 });
-    env.feed(Input::DoorbellRang);
-    env.feed(Input::DoorbellRang);
-    let is_claim = |op: &Op| matches!(op, Op::Claim(_));
-    env.release_one(is_claim);
-    env.release_one(|op| matches!(op, Op::GetFunction { .. }));
-    env.lose_answer(is_claim);
-    assert_eq!(env.given(1), tasks([1, 2]));
 }

@@ -301,6 +301,7 @@ fn claim_for(env: &mut TestEnv, incarnation: Incarnation, max: u32) {
         number: 1,
         max,
         suspects: 0,
+        places: 0,
         except: vec![],
     }));
 }

@@ -270,6 +270,7 @@ fn claim_elsewhere(env: &mut TestEnv) {
         number: 1,
         max: 9,
         suspects: 9,
+        places: 0,
         except: vec![],
     }));
 }

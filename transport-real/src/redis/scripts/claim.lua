@@ -1,14 +1,12 @@
 -- ARGV: 3 incarnation, 4 number, 5 max, 6 max suspects, 7 max losses, 8 the outcome of a task at
--- that limit; then the tasks to leave where they are.
+-- that limit, 9 how long places stand open, in ms, 10 how many there are; then the tasks to leave where they
+-- are.
 -- Answers task, attempt, spec, params, losses each; nil without a live lease.
 local incarnation, number, max = ARGV[3], ARGV[4], tonumber(ARGV[5])
 local lease = shard .. 'lease:' .. incarnation
-local kept = call('HMGET', lease, 'expires_at', 'claim_number')
+local slot = answer_slot(number)
+local kept = call('HMGET', lease, 'expires_at', 'claim_number', 'asked', slot)
 if not has_live_lease(incarnation, kept[1]) then return false end
-
--- The answers to the last 32 numbers are kept, each with its number in front. Five digits tell the rest
--- of a division by 32, and a number may exceed one of Lua's.
-local slot = string.format('claim_answer:%d', tonumber(string.sub(number, -5)) % 32)
 
 local claimed, count = {}, 0
 local function add(task, attempt, spec, params, losses)
@@ -18,23 +16,26 @@ local function add(task, attempt, spec, params, losses)
   count = count + 1
 end
 
-local last = kept[2] or '0'
-if not greater(number, last) then
-  local answer = call('HGET', lease, slot) or ''
-  if string.match(answer, '^%d+') == number then
-    for task, attempt in string.gmatch(answer, '(%S+) (%d+)\n') do
-      local row = call('HMGET', shard .. 'task:' .. task, 'status', 'attempt', 'spec', 'params',
-        'losses', 'holder')
-      if row[1] == 'RUNNING' and row[2] == attempt and dispatcher_of(row[6]) == incarnation then
-        add(task, attempt, row[3], row[4], row[5] or '0')
-      end
+-- What was claimed under this number before and has not moved on since.
+local answer = { number .. '\n' }
+local known = kept[4] or ''
+if string.match(known, '^%d+') == number then
+  for task, attempt in string.gmatch(known, '(%S+) (%d+)\n') do
+    local row = call('HMGET', shard .. 'task:' .. task, 'status', 'attempt', 'spec', 'params',
+      'losses', 'holder')
+    if row[1] == 'RUNNING' and row[2] == attempt and dispatcher_of(row[6]) == incarnation then
+      add(task, attempt, row[3], row[4], row[5] or '0')
+      answer[#answer + 1] = task .. ' ' .. attempt .. '\n'
     end
   end
-  return claimed
 end
+-- One that was carried out ahead is asked for the first time: there may be more by now.
+local last = kept[2] or '0'
+if not greater(number, kept[3] or last) then return claimed end
+if greater(number, last) then last = number end
 
-local except, answer, owned = {}, { number .. '\n' }, {}
-for i = 9, #ARGV do except[ARGV[i]] = true end
+local except, owned = {}, {}
+for i = 11, #ARGV do except[ARGV[i]] = true end
 local holder, max_losses = incarnation .. ' ' .. stamp .. ' -', tonumber(ARGV[7])
 
 local function take(task, key, row, losses)
@@ -92,9 +93,17 @@ local function walk(queue, limit, claim)
   end
 end
 
-walk('suspects', math.min(tonumber(ARGV[6]), max), take_suspect)
+walk('suspects', math.min(count + tonumber(ARGV[6]), max), take_suspect)
 walk('ready', max, take)
 call_with('HSET', shard .. 'owned:' .. incarnation, owned)
-call('HSET', lease, 'claim_number', number, slot, table.concat(answer))
+call('HSET', lease, 'claim_number', last, 'asked', number, slot, table.concat(answer))
+-- Places are left open for new tasks, unless later claims were carried out ahead and not heard of.
+local left = tonumber(ARGV[10]) - count
+if left > 0 and number == last then
+  local over = now + tonumber(ARGV[9])
+  call('HSET', shard .. 'standing', incarnation, string.format('%d %d', left, over))
+else
+  call('HDEL', shard .. 'standing', incarnation)
+end
 settle()
 return claimed

@@ -5,6 +5,7 @@ local CLOSED_MEMORY = 60000
 local function close(incarnation)
   if call('DEL', shard .. 'lease:' .. incarnation) == 1 then
     call('SET', shard .. 'closed:' .. incarnation, stamp, 'PX', CLOSED_MEMORY)
+    call('HDEL', shard .. 'standing', incarnation)
   end
 end
 

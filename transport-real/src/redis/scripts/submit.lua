@@ -6,6 +6,7 @@ local waiting = call('ZCARD', ready)
 local room = tonumber(ARGV[2]) - waiting - call('ZCARD', shard .. 'suspects')
 local seq = tonumber(call('GET', shard .. 'seq') or 0)
 local verdicts, queued = {}, {}
+if waiting == 0 then open_places() end
 for i = 3, #ARGV, 4 do
   local task, run = ARGV[i], ARGV[i + 1]
   local key = shard .. 'task:' .. task
@@ -16,19 +17,29 @@ for i = 3, #ARGV, 4 do
   elseif room <= 0 then
     verdict = 'F'
   else
-    verdict = 'A'
-    room, seq = room - 1, seq + 1
+    verdict, seq = 'A', seq + 1
     local place = string.format('%d', seq)
-    call('HSET', key, 'status', 'QUEUED', 'attempt', '0', 'params', ARGV[i + 3],
-      'spec', run .. ' ' .. place .. ' ' .. stamp .. ' ' .. ARGV[i + 2])
-    queued[#queued + 1] = place
-    queued[#queued + 1] = task
+    local options, params = ARGV[i + 2], ARGV[i + 3]
+    local spec = run .. ' ' .. place .. ' ' .. stamp .. ' ' .. options
+    -- Nobody overtakes who waits; and what may start once only waits for a dispatcher that asks.
+    local ahead = #queued == 0 and string.sub(options, 1, 1) ~= '1'
+    local holder = ahead and take_place(task, spec, params)
+    if holder then
+      call('HSET', key, 'status', 'RUNNING', 'attempt', '1', 'params', params, 'spec', spec,
+        'holder', holder)
+    else
+      room = room - 1
+      call('HSET', key, 'status', 'QUEUED', 'attempt', '0', 'params', params, 'spec', spec)
+      queued[#queued + 1] = place
+      queued[#queued + 1] = task
+    end
   end
   verdicts[#verdicts + 1] = verdict
 end
+if #queued + #used > 0 then call('SET', shard .. 'seq', seq) end
+close_places()
 if #queued > 0 then
   call_with('ZADD', ready, queued)
-  call('SET', shard .. 'seq', seq)
   -- When the queue stops being empty, and whenever so many more wait.
   local BELL_EVERY = 256
   local rung = math.ceil(waiting / BELL_EVERY)

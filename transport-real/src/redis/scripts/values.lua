@@ -23,6 +23,12 @@ local function with_worker(holder, worker)
   return string.match(holder, '^%S+ %S+ ') .. worker
 end
 
+-- The answers to the last 64 claims are kept, each with its number in front. Six digits tell the rest of a
+-- division by 64, and a number may exceed one of Lua's.
+local function answer_slot(number)
+  return string.format('claim_answer:%d', tonumber(string.sub(number, -6)) % 64)
+end
+
 -- Takes the current attempt back out of the past: it is alive after all. Answers its holder.
 local function recall(key, attempt)
   local past = call('HGET', key, 'past') or ''

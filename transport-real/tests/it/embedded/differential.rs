@@ -25,6 +25,7 @@ const CONFIG: Config = Config {
     max_losses: 3,
     queue_limit: 20,
     retention: Duration::from_secs(1_000_000 * 3_600),
+    standing: Duration::from_secs(1),
 };
 
 /// One thing that happens. Small numbers, so that operations meet each other.
@@ -177,6 +178,7 @@ impl TestEnv {
                 number,
                 max,
                 suspects: max,
+                places: 0,
                 except: vec![TaskId(0)],
             }),
             Step::Commit {

@@ -134,6 +134,7 @@ async fn claim(
         number,
         max: 8,
         suspects: 8,
+        places: 0,
         except: vec![],
     };
     match store.call(Op::Claim(claim)).await? {

@@ -154,6 +154,7 @@ impl TestStore {
             number: *claims,
             max: 10_000,
             suspects: 10_000,
+            places: 0,
             except: vec![],
         };
         match self.apply(Op::Claim(claim)) {

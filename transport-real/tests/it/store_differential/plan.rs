@@ -43,6 +43,7 @@ pub(super) enum Step {
         number: Number,
         max: u32,
         suspects: u32,
+        places: u32,
         except: Vec<TaskId>,
     },
     Commit(Vec<(Held, Option<WorkerKey>, Outcome)>),
@@ -140,12 +141,14 @@ impl Tracked {
                 number,
                 max,
                 suspects,
+                places,
                 except,
             } => Op::Claim(Claim {
                 incarnation: *incarnation,
                 number: self.number(*incarnation, *number),
                 max: *max,
                 suspects: *suspects,
+                places: *places,
                 except: except.clone(),
             }),
             Step::Commit(items) => Op::Commit(items.iter().map(|i| commit(i, state)).collect()),
@@ -325,15 +328,17 @@ fn claim() -> impl Strategy<Value = Step> {
     let number = prop_oneof![
         12 => Just(Number::Next),
         3 => Just(Number::Same),
-        2 => (1u64..40).prop_map(Number::Before),
+        2 => (1u64..80).prop_map(Number::Before),
         1 => Just(Number::Huge),
     ];
-    (dispatcher(), number, 0u32..5, 0u32..4, vec(task(), 0..2)).prop_map(
-        |(incarnation, number, max, suspects, except)| Step::Claim {
+    let many = (0u32..5, 0u32..4, 0u32..6);
+    (dispatcher(), number, many, vec(task(), 0..2)).prop_map(
+        |(incarnation, number, (max, suspects, places), except)| Step::Claim {
             incarnation,
             number,
             max,
             suspects,
+            places,
             except,
         },
     )
