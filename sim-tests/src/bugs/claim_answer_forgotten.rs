@@ -21,8 +21,10 @@ impl TamperStore for ClaimAnswerForgotten {
     fn apply(&mut self, store: &mut Tampered<'_>, now: WallTime, op: Op) -> Reply {
         if let Op::Claim(claim) = &op {
             store.change_leases(|owner, lease| {
-                if owner == claim.incarnation && lease.claim_answers.contains_key(&claim.number) {
+                if owner == claim.incarnation && claim.number <= lease.asked_number {
+                    lease.claim_answers.remove(&claim.number);
                     lease.claim_number = claim.number - 1;
+                    lease.asked_number = claim.number - 1;
                 }
             });
         }

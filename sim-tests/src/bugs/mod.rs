@@ -9,6 +9,7 @@ mod acknowledged_before_commit;
 mod adoption_by_an_older_session;
 mod adoption_names_another;
 mod adoption_without_attempt;
+mod ahead_answer_forgotten;
 mod at_most_once_again;
 mod attempt_not_raised;
 mod batch_half_committed;
@@ -132,7 +133,7 @@ impl Bug {
 }
 
 /// All of them.
-pub const ALL: [Bug; 45] = [
+pub const ALL: [Bug; 46] = [
     commit_without_fence::BUG,
     goodbye_forgotten::BUG,
     lost_registration::BUG,
@@ -142,6 +143,7 @@ pub const ALL: [Bug; 45] = [
     adoption_by_an_older_session::BUG,
     adoption_names_another::BUG,
     adoption_without_attempt::BUG,
+    ahead_answer_forgotten::BUG,
     at_most_once_again::BUG,
     attempt_not_raised::BUG,
     batch_half_committed::BUG,
