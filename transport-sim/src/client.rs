@@ -97,17 +97,21 @@ impl World {
         }
     }
 
-    /// What is to be submitted at the same moment as this travels in one request, as from the gateway.
-    pub(crate) fn take_due_submits(&mut self, index: usize) -> Vec<usize> {
+    /// This submit, which is due, and those of the same moment: they travel in one request, as from the
+    /// gateway.
+    pub(crate) fn due_submits(&self, index: usize) -> Vec<usize> {
         let at = self.plan.submits[index].at;
         let next = self.client.order[self.client.scheduled..].iter();
         let due = next.take_while(|next| self.plan.submits[**next].at == at);
-        let batch: Vec<usize> = std::iter::once(index)
-            .chain(due.copied())
-            .take(TOGETHER)
-            .collect();
+        let together = std::iter::once(index).chain(due.copied());
+        together.take(TOGETHER).collect()
+    }
+
+    pub(crate) fn send_next_submits(&mut self, index: usize) {
+        let batch = self.due_submits(index);
         self.client.scheduled += batch.len() - 1;
-        batch
+        self.plan_next_submit();
+        self.send_submits(batch);
     }
 
     pub(crate) fn send_submits(&mut self, batch: Vec<usize>) {

@@ -194,18 +194,14 @@ impl World {
             }
             Event::Child { fact, .. } => child(fact),
             Event::Ran(_, _, task) => of_task(Kind::Child, "ends", *task),
-            Event::NextSubmit(index) | Event::Submit(index) => {
-                of_task(Kind::Client, "submits", self.plan.submits[*index].task)
+            Event::NextSubmit(index) => {
+                self.submits(Kind::Client, "submits", &self.due_submits(*index))
             }
-            Event::AtStoreSubmit(batch) => {
-                let refs = batch
-                    .iter()
-                    .map(|index| (self.plan.submits[*index].task, 0));
-                let what = format!("Submit {}", batch.len());
-                Words::of(Kind::Store, (what, refs_of(refs)))
-                    .from(Place::Client)
-                    .lost_if(!self.store_up)
-            }
+            Event::Submit(index) => self.submits(Kind::Client, "submits", &[*index]),
+            Event::AtStoreSubmit(batch) => self
+                .submits(Kind::Store, "Submit", batch)
+                .from(Place::Client)
+                .lost_if(!self.store_up),
             Event::Cancel(task) => of_task(Kind::Store, "Cancel", *task)
                 .from(Place::Client)
                 .lost_if(!self.store_up),
@@ -234,6 +230,13 @@ impl World {
             Event::Served(event) => self.words(event),
             Event::Heal => Words::node(Kind::Life, "all trouble ends"),
         }
+    }
+
+    /// So many tasks that travel together.
+    fn submits(&self, kind: Kind, what: &str, batch: &[usize]) -> Words {
+        let tasks = batch.iter().map(|index| self.plan.submits[*index].task);
+        let refs = refs_of(tasks.map(|task| (task, 0)));
+        Words::of(kind, (format!("{what} {}", batch.len()), refs))
     }
 
     /// A child was to do something, and is gone: nobody notices.

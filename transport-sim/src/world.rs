@@ -274,11 +274,7 @@ impl World {
                 fact,
             } => self.child_has(worker, life, generation, fact),
             Event::Ran(place, life, task) => self.pool_ran(place, life, task),
-            Event::NextSubmit(index) => {
-                let batch = self.take_due_submits(index);
-                self.plan_next_submit();
-                self.send_submits(batch);
-            }
+            Event::NextSubmit(index) => self.send_next_submits(index),
             Event::Submit(index) => self.send_submits(vec![index]),
             Event::AtStoreSubmit(batch) => self.submit(&batch),
             Event::Cancel(task) => self.cancel(task),

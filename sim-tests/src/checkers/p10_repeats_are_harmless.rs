@@ -164,8 +164,8 @@ mod tests {
         history.judge(&mut RepeatsAreHarmless::new(&setting()))
     }
 
-    #[test]
-    fn a_session_that_its_dispatcher_ends_at_that_instant_is_not() {
+    /// W0 takes a message twice, then these happen to it, and it has another session.
+    fn renewed(between: impl IntoIterator<Item = What>) -> History {
         let before = worker(W0);
         let after = WorkerState {
             session: before.session + 1,
@@ -173,30 +173,33 @@ mod tests {
         };
         let history = History::new()
             .see(What::Worker(before))
-            .see(What::Repeated(W0))
-            .see(What::Unwelcome(W0))
-            .see(What::Worker(after));
-        assert_eq!(judge(history), Ok(1));
+            .see(What::Repeated(W0));
+        let history = between.into_iter().fold(history, History::see);
+        history.see(What::Worker(after))
     }
 
     #[test]
     fn a_session_that_a_repeat_ends_is_named() {
-        let before = worker(W0);
-        let after = WorkerState {
-            session: before.session + 1,
-            ..before
+        assert_broken(judge(renewed([])), &["W0", "twice"]);
+    }
+
+    #[test]
+    fn a_session_that_its_dispatcher_ends_at_that_instant_is_not() {
+        assert_eq!(judge(renewed([What::Unwelcome(W0)])), Ok(1));
+    }
+
+    #[test]
+    fn a_repeat_after_the_end_of_a_session_did_not_end_it() {
+        let last = WorkerState {
+            session: worker(W0).session + 1,
+            ..worker(W0)
         };
         let history = History::new()
-            .see(What::Worker(before))
+            .see(What::Worker(worker(W0)))
+            .see(What::Worker(last))
             .see(What::Repeated(W0))
-            .see(What::Worker(after));
-        assert_broken(judge(history), &["W0", "twice"]);
-        let asked = History::new()
-            .see(What::Worker(before))
-            .see(What::Worker(after))
-            .see(What::Repeated(W0))
-            .see(What::Worker(after));
-        assert_eq!(judge(asked), Ok(1));
+            .see(What::Worker(last));
+        assert_eq!(judge(history), Ok(1));
     }
 
     #[test]

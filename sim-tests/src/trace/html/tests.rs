@@ -283,6 +283,15 @@ fn attempts_are_bars_side_by_side_with_their_ends() {
 }
 
 #[test]
+fn tasks_that_are_submitted_together_are_told_of_each() {
+    let read = picture(&format!("{ONE_TASK}{ONE_TASK}"));
+    for what in ["submits 2", "Submit 2"] {
+        let line = read.run.story.iter().find(|line| line.what == what);
+        assert_eq!(line.expect(what).tasks.len(), 2);
+    }
+}
+
+#[test]
 fn a_task_has_a_name_and_its_states() {
     let read = picture(ONE_TASK);
     let id = "00000000-0000-0000-0000-000000000001";
